@@ -1,0 +1,65 @@
+"""Where the work runs: one context manager for every kind of cluster."""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from polytene import config
+from polytene.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+OPTIONS = ("workers", "threads", "memory_limit", "dashboard_port", "start_timeout")
+is_address = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://.+").fullmatch
+
+
+def cluster(kind: str | Path | None = None, **overrides: Any) -> AbstractContextManager[Client]:
+    """Return a context manager that starts a cluster and gives its client.
+
+    Nothing starts before it is entered; leaving it ends what it started.
+
+    Parameters
+    ----------
+    kind
+        ``"local"``: worker processes on this machine, on loopback only; the path of a
+        configuration file; or the address of a scheduler that runs already, such as
+        ``"tcp://127.0.0.1:8786"``. None: ``polytene.cluster.kind`` of the configuration.
+    **overrides
+        ``workers``, ``threads`` per worker, ``memory_limit`` per worker (``"2GB"``),
+        ``dashboard_port``, ``start_timeout``: instead of the configuration's.
+
+    Raises
+    ------
+    UsageError
+        For an unknown kind or option.
+
+    Examples
+    --------
+    >>> with cluster("local", workers=1, memory_limit="1GB") as client:  # doctest: +SKIP
+    ...     client.submit(sum, [1, 2]).result()
+    3
+    """
+    for name in overrides:
+        if name not in OPTIONS:
+            raise UsageError(f"no cluster option {name!r}: one of {', '.join(OPTIONS)}")
+    settings: dict[str, Any] = {}
+    kind = str(kind or config.get("cluster.kind"))
+    if kind.endswith((".yaml", ".yml")):
+        settings = config.read_file(kind)
+        kind = str(settings.get("polytene", {}).get("cluster", {}).get("kind", "local"))
+    if is_address(kind):
+        from polytene.clusters.address import open_address
+
+        return open_address(kind)
+    if kind == "local":
+        from polytene.clusters.local import open_local
+
+        return open_local(settings, {k: v for k, v in overrides.items() if v is not None})
+    raise UsageError(
+        f"no cluster kind {kind!r}: 'local', the path of a .yaml file, or a scheduler's address "
+        "such as tcp://127.0.0.1:8786"
+    )

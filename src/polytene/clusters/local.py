@@ -1,0 +1,130 @@
+"""Worker processes on this machine, on loopback only, each under a nanny with a memory limit."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dask
+import psutil
+from dask.utils import format_bytes, parse_bytes, parse_timedelta
+from distributed import Client, LocalCluster
+
+from polytene.exceptions import PreflightError, UsageError
+
+logger = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+LEAST_MEMORY = 512 << 20
+
+
+@contextmanager
+def open_local(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[Client]:
+    """Start a local cluster with ``settings`` over the configuration and ``overrides`` over both."""
+    check_main_guard()
+    with dask.config.set(settings):
+        about = {k.replace("-", "_"): v for k, v in dask.config.get("polytene.cluster").items()}
+        about |= overrides
+        port = free_port(int(about["dashboard_port"]))
+        with dask.config.set(_safe_settings(port)), _cluster(about, port) as made:
+            with Client(made) as client:
+                _wait(client, about["start_timeout"])
+                _announce(client)
+                yield client
+
+
+def _safe_settings(port: int) -> dict[str, Any]:
+    dashboard = "distributed.scheduler.dashboard.bokeh-application.allow_websocket_origin"
+    return {
+        "distributed.scheduler.allowed-failures": 0,  # polytene hears of the first death
+        dashboard: [f"{HOST}:{port}", f"localhost:{port}"],
+    }
+
+
+def _cluster(about: Mapping[str, Any], port: int) -> LocalCluster:
+    workers = about["workers"] or default_workers()
+    try:
+        limit = about["memory_limit"]
+        if limit != "auto":
+            limit = parse_bytes(limit)
+        return LocalCluster(
+            n_workers=int(workers),
+            threads_per_worker=int(about["threads"]),
+            memory_limit=limit,
+            host=HOST,
+            dashboard_address=f"{HOST}:{port}",
+            silence_logs=logging.ERROR,
+        )
+    except ValueError as error:
+        raise UsageError(f"a local cluster cannot be made of {dict(about)}: {error}") from None
+
+
+def default_workers() -> int:
+    """Return one worker per usable core, fewer where memory is short."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, psutil.virtual_memory().total // LEAST_MEMORY))
+
+
+def free_port(wanted: int) -> int:
+    """Return ``wanted`` if it is free on loopback, else a port that is."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise PreflightError(f"no port is free on {HOST}")
+
+
+def _wait(client: Client, timeout: str) -> None:
+    try:
+        client.wait_for_workers(1, timeout=parse_timedelta(timeout))
+    except TimeoutError:
+        raise PreflightError(
+            f"no worker came up within {timeout}: is memory or the number of processes short?"
+        ) from None
+
+
+def _announce(client: Client) -> None:
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    limits = {w["memory_limit"] for w in workers}
+    threads = {w["nthreads"] for w in workers}
+    logger.info(
+        "%d workers x %s threads, memory limit %s each; dashboard %s",
+        len(workers),
+        "/".join(map(str, sorted(threads))),
+        "/".join(format_bytes(n) for n in sorted(limits)),
+        client.dashboard_link,
+    )
+
+
+def check_main_guard() -> None:
+    """Refuse a script that would start itself again in each worker process.
+
+    Raises
+    ------
+    UsageError
+        If the running script has no ``if __name__ == "__main__":``.
+    """
+    main = sys.modules["__main__"]
+    path = getattr(main, "__file__", None)
+    if path is None or getattr(main, "__spec__", None) is not None or not path.endswith(".py"):
+        return
+    try:
+        body = ast.parse(Path(path).read_text(encoding="utf-8")).body
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return
+    if not any(isinstance(node, ast.If) and "__name__" in ast.dump(node.test) for node in body):
+        raise UsageError(
+            f"a local cluster starts processes that import {path} again: put what it does under "
+            f'`if __name__ == "__main__":`, or leave the cluster out to run in this process'
+        )

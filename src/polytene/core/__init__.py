@@ -1,0 +1,1 @@
+"""The engine: it knows plans, blocks and parts, and no room."""

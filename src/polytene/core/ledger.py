@@ -1,0 +1,172 @@
+"""The driver's index of receipts: append-only lines, each with its checksum; one writer.
+
+The truth is in the parts. The ledger says where they are without listing folders, can be read
+by anybody at any time, and lacks at most the last half second after a kill; what it lacks is
+found again in the parts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from polytene.core import parts
+from polytene.core.canonical import Json, canonical
+from polytene.core.files import full_disk_named, sync_folder
+from polytene.core.versions import versions
+from polytene.exceptions import DamagedRun
+
+EVERY = 0.5
+MOST = 1000
+
+Record = dict[str, Json]
+
+
+def line_of(record: Record) -> bytes:
+    """Return a record as a line with its checksum."""
+    body = canonical(record)
+    return b"%b %08x\n" % (body, zlib.crc32(body))
+
+
+def parse(line: bytes) -> Record | None:
+    """Return the record of a line, or None where the line is damaged."""
+    body, _, mark = line.rstrip(b"\n").rpartition(b" ")
+    if not line.endswith(b"\n") or mark != b"%08x" % zlib.crc32(body):
+        return None
+    record: Record = json.loads(body)
+    return record
+
+
+def segments(root: Path) -> list[Path]:
+    """Return the ledger's files, oldest first."""
+    return sorted((root / "ledger").glob("*.jsonl"))
+
+
+def read(root: Path) -> Iterator[Record | None]:
+    """Yield the records of a run directory in order; None for each damaged line."""
+    for segment in segments(root):
+        with open(segment, "rb") as lines:
+            for line in lines:
+                yield parse(line)
+
+
+class Ledger:
+    """The ledger of a run directory, open for writing.
+
+    Parameters
+    ----------
+    root
+        The run directory; the caller holds its lock.
+    on_tick
+        Called twice a second from the thread that commits.
+    """
+
+    def __init__(self, root: Path, on_tick: Callable[[], None] = lambda: None) -> None:
+        self.root = root
+        self.damaged = self.adopted = 0
+        self._known: dict[tuple[str, str], Record] = {}
+        self._buffer: list[bytes] = []
+        self._mutex = threading.Lock()
+        self._failed: OSError | None = None
+        (root / "ledger").mkdir(parents=True, exist_ok=True)
+        for record in read(root):
+            if record is None:
+                self.damaged += 1
+            elif "part" in record:
+                self._index(record)
+        self.epoch = 1 + max((int(p.name[:5]) for p in segments(root)), default=0)
+        path = root / "ledger" / f"{self.epoch:05d}-{uuid.uuid4().hex[:8]}.jsonl"
+        flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY
+        with full_disk_named(path):
+            self._handle = os.open(path, flags, 0o666)
+            sync_folder(path.parent)
+        self._stop = threading.Event()
+        self._on_tick = on_tick
+        self._ticker = threading.Thread(target=self._tick, name="polytene-ledger", daemon=True)
+        self._adopt()
+        self._ticker.start()
+
+    def _index(self, record: Record) -> None:
+        place = (record["leg"], record["tag"])
+        old = self._known.get(place)
+        if old is None or old["part"][-5:] <= record["part"][-5:]:
+            self._known[place] = record
+
+    def _adopt(self) -> None:
+        """Take up parts that were committed after a killed driver's last ledger commit."""
+        listed = {r["part"] for r in self._known.values()}
+        for path in (self.root / "parts").glob("*/*/*.json"):
+            name = str(path.relative_to(self.root).with_suffix(""))
+            old = self._known.get((path.parts[-3], path.name[:16]))
+            if name in listed or (old and name[-5:] <= old["part"][-5:]):
+                continue
+            try:
+                receipt, _ = parts.read_receipt(self.root, name)
+            except (DamagedRun, ValueError):
+                self.damaged += 1
+                continue
+            self.add(receipt)
+            self.adopted += 1
+
+    def add(self, receipt: Record) -> None:
+        """Take a receipt; it is durable within half a second."""
+        self._index(receipt)
+        self.note(receipt)
+
+    def note(self, record: Record) -> None:
+        """Append any record."""
+        if self._failed:
+            raise self._failed
+        with self._mutex:
+            self._buffer.append(line_of(record))
+        if len(self._buffer) >= MOST:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write what waits, and make it durable."""
+        with self._mutex:
+            if not self._buffer:
+                return
+            data = memoryview(b"".join(self._buffer))
+            with full_disk_named(self.root / "ledger"):
+                while data:
+                    data = data[os.write(self._handle, data) :]
+                os.fdatasync(self._handle)
+            self._buffer.clear()
+
+    def _tick(self) -> None:
+        while not self._stop.wait(EVERY):
+            try:
+                self.commit()
+                self._on_tick()
+            except OSError as error:
+                self._failed = error
+                return
+
+    def receipt(self, leg: str, tag: int) -> Record | None:
+        """Return the receipt of a block whose part is there with the committed size."""
+        found = self._known.get((leg, f"{tag:016x}"))
+        return found if found and parts.is_there(self.root, found) else None
+
+    def open_record(self, fingerprint: str, **more: Any) -> None:
+        """Note that a driver begins."""
+        about = {"epoch": self.epoch, "fingerprint": fingerprint, "versions": versions()}
+        self.note({"event": "begin", "time": time.time(), **about, **more})
+        self.commit()
+
+    def close(self) -> None:
+        """Stop the ticker and write what waits."""
+        self._stop.set()
+        if self._ticker.is_alive():
+            self._ticker.join()
+        try:
+            self.commit()
+        finally:
+            os.close(self._handle)

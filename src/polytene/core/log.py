@@ -1,0 +1,27 @@
+"""``run.log``: what was said while a run directory was worked on, in plain timed lines."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def run_log(root: Path) -> Iterator[None]:
+    """Copy what ``polytene`` logs, from level INFO, to ``run.log``."""
+    logger = logging.getLogger("polytene")
+    handler = logging.FileHandler(root / "run.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setLevel(logging.INFO)
+    level = logger.level
+    logger.addHandler(handler)
+    if logger.getEffectiveLevel() > logging.INFO:
+        logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        handler.close()

@@ -1,0 +1,41 @@
+"""Compare what a unit needs with what the workers may use, before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dask.utils import format_bytes
+
+from polytene.core.stage import Leg
+from polytene.exceptions import PreflightError
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+def memory_per_thread(client: Client) -> float | None:
+    """Return the bytes that one thread of the smallest worker may use; None without a limit."""
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    shares = [w["memory_limit"] / w["nthreads"] for w in workers if w.get("memory_limit")]
+    return min(shares) if shares else None
+
+
+def check_memory(client: Client, chain: Sequence[Leg]) -> None:
+    """Refuse a plan whose units cannot fit, with the numbers and what to change.
+
+    Raises
+    ------
+    PreflightError
+        If a stage declares more memory per unit than a worker's thread has.
+    """
+    offered = memory_per_thread(client)
+    if offered is None:
+        return
+    for stage in (s for leg in chain for s in leg.stages):
+        if stage.memory and stage.memory > offered:
+            raise PreflightError(
+                f"stage {stage.name} needs up to {format_bytes(int(stage.memory))} for one unit, "
+                f"a worker thread has {format_bytes(int(offered))}: raise --memory-limit, or start "
+                "workers with fewer threads"
+            )

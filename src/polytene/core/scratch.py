@@ -1,0 +1,46 @@
+"""Folders of files: private while they are written, renamed in when their unit is whole."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from polytene.core.canonical import Json
+
+_here: ContextVar[Path | None] = ContextVar("polytene_scratch", default=None)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A stage's value that is a folder of files, with what there is to say about it as JSON."""
+
+    path: Path
+    info: Json = None
+
+
+def scratch() -> Path:
+    """Return a new private folder for the unit that runs now.
+
+    Inside a run it lies in the run directory, so that what is returned as a :class:`Folder` is
+    renamed into place, and it is removed when the unit ends, whatever happened. Elsewhere it is
+    an ordinary temporary folder.
+    """
+    return Path(tempfile.mkdtemp(prefix="polytene-" if _here.get() is None else "", dir=_here.get()))
+
+
+@contextmanager
+def scratch_in(folder: Path) -> Iterator[None]:
+    """Give the unit that runs now its scratch below ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(dir=folder))
+    token = _here.set(home)
+    try:
+        yield
+    finally:
+        _here.reset(token)
+        shutil.rmtree(home, ignore_errors=True)

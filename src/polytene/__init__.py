@@ -13,9 +13,9 @@ from polytene.core.plan import Plan, Unit
 from polytene.core.reduce import Reduction
 from polytene.core.run import run
 from polytene.core.scratch import Folder, scratch
-from polytene.core.stage import Partial, Rejected, Stage
+from polytene.core.stage import Partial, Stage
 from polytene.core.versions import versions
-from polytene.exceptions import BadInput, PolyteneError
+from polytene.exceptions import BadInput, PolyteneError, Rejected
 
 config.load()
 

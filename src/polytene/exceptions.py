@@ -3,22 +3,22 @@
 ::
 
     PolyteneError
-    +-- UsageError (ValueError)       an argument or option is wrong; nothing was started       exit 2
-    +-- BadInput (ValueError)         a unit's data is wrong: quarantine, never retry           exit 3
-    +-- IncompleteRun                 the run ended, but units or items are quarantined         exit 3
-    |   +-- TooManyFailures           more than was allowed: no result is written
-    +-- PreflightError                the configuration or the cluster cannot do this work      exit 4
-    |   +-- PlanChanged               the run directory holds another plan
-    +-- NoSpace (OSError)             the disk is full; what is committed is safe               exit 5
-    +-- RunLocked                     another driver holds the run directory                    exit 6
-    +-- Interrupted                   stopped before the end; the same command goes on          exit 75
-    +-- DamagedRun (OSError)          a file of a run directory is not what was committed       exit 1
-    +-- BrokenPromise (AssertionError)  an invariant of polytene itself failed: a bug           exit 1
+    +-- UsageError (ValueError)         an argument is wrong; nothing was started   exit 2
+    +-- BadInput (ValueError)           a unit's data is wrong: quarantine          exit 3
+    +-- IncompleteRun                   the run ended with units in quarantine      exit 3
+    |   +-- TooManyFailures             more than allowed: no result is written     exit 3
+    +-- PreflightError                  the cluster cannot do this work             exit 4
+    |   +-- PlanChanged                 the run directory holds another plan        exit 4
+    +-- NoSpace (OSError)               the disk is full; commits are safe          exit 5
+    +-- RunLocked                       another driver holds the run directory      exit 6
+    +-- Interrupted                     stopped; the same command goes on           exit 75
+    +-- DamagedRun (OSError)            a file is not what was committed            exit 1
+    +-- BrokenPromise (AssertionError)  an invariant failed: a bug                  exit 1
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class PolyteneError(Exception):
@@ -59,6 +59,24 @@ class BadInput(PolyteneError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}" if self.detail else self.reason
+
+
+class Rejected(NamedTuple):
+    """An item inside a unit that could not be used while the rest of the unit could.
+
+    Parameters
+    ----------
+    item
+        Name of the item, such as a record of a file or a row of a batch.
+    reason
+        Short code in kebab-case that groups equal causes.
+    detail
+        One sentence that says where it is and what was expected.
+    """
+
+    item: str
+    reason: str
+    detail: str = ""
 
 
 class IncompleteRun(PolyteneError):

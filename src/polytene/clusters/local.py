@@ -27,7 +27,7 @@ LEAST_MEMORY = 512 << 20
 
 @contextmanager
 def open_local(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[Client]:
-    """Start a local cluster with ``settings`` over the configuration and ``overrides`` over both."""
+    """Start a local cluster: ``settings`` over the configuration, ``overrides`` over both."""
     check_main_guard()
     with dask.config.set(settings):
         about = {k.replace("-", "_"): v for k, v in dask.config.get("polytene.cluster").items()}
@@ -68,7 +68,9 @@ def _cluster(about: Mapping[str, Any], port: int) -> LocalCluster:
 
 def default_workers() -> int:
     """Return one worker per usable core, fewer where memory is short."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return max(1, min(cores, psutil.virtual_memory().total // LEAST_MEMORY))
 
 

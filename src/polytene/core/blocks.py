@@ -15,8 +15,9 @@ from polytene.core.files import FULL, full_disk_named, sync_folder
 from polytene.core.parts import Ref
 from polytene.core.saved import read_block
 from polytene.core.scratch import scratch_in
-from polytene.core.stage import Leg, Partial, Rejected
+from polytene.core.stage import Leg, Partial
 from polytene.core.values import encode, kind_of
+from polytene.exceptions import Rejected
 
 
 @dataclass(frozen=True)

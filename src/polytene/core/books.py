@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from polytene.core.canonical import Json
 from polytene.core.events import Ended, OnEvent, Settled
 from polytene.core.failure import Failure
 from polytene.core.ledger import Record
@@ -46,8 +47,11 @@ class Books:
         if not resumed:
             self._tell(block, receipt, failures + rejected)
 
-    def lose(self, block: int, stage: str, detail: str) -> None:
-        """Book a block whose tasks died every time; the next run tries it again."""
+    def lose(self, block: int, stage: str, detail: str) -> list[Json]:
+        """Book a block whose tasks died every time; the next run tries it again.
+
+        Returns the failures of its units, as a receipt would hold them.
+        """
         reason = "worker-lost"
         lost = [
             (block, i, Failure(unit.key, stage, "infrastructure", reason, detail))
@@ -56,6 +60,7 @@ class Books:
         self._failures += lost
         self._settle(block, None, 0)
         self._tell(block, {"units": len(lost), "items": 0, "nbytes": 0, "seconds": 0.0}, lost)
+        return [[i, f.key, f.stage, f.category, f.reason, f.detail] for _, i, f in lost]
 
     def _read(self, block: int, receipt: Record) -> tuple[list[Any], list[Any]]:
         failures = [(block, i, Failure(*f)) for i, *f in receipt["failures"]]
@@ -119,8 +124,8 @@ def _place(entry: tuple[int, int, Failure]) -> tuple[int, int, str]:
 def _too_many(bad: list[Failure], planned: int, allowed: float, plan: SavedPlan[Any]) -> str:
     share = len(bad) / planned
     return (
-        f"{len(bad)} of {planned} units are quarantined ({share:.0%}, allowed {allowed:.0%}), so no "
-        f"result is written. The first: {bad[0]}\n"
+        f"{len(bad)} of {planned} units are quarantined ({share:.0%}, allowed {allowed:.0%}), "
+        f"so no result is written. The first: {bad[0]}\n"
         f"All of them: polytene quarantine {plan.folder}\n"
         f"To accept them: the same command with --max-quarantined {min(1.0, share + 0.005):.2f}"
     )

@@ -57,8 +57,9 @@ def adopt_plan(
     if on_change not in ON_CHANGE:
         raise UsageError(f"on_change is {on_change!r}: one of {', '.join(ON_CHANGE)}")
     stages = stages_of(chain)
+    extra = {"stages": stages, "leg": chain[-1].fingerprint}
     if not (folder / "plan.json").exists():
-        return save(plan, folder, {"stages": stages}), Change()
+        return save(plan, folder, extra), Change()
     old = load(folder, _type_of(plan))
     if old.fingerprint == plan.fingerprint and old.head["stages"] == stages:
         return old, Change()
@@ -69,7 +70,7 @@ def adopt_plan(
             "Nothing was started. Compute what changed: the same command with --on-change rerun; "
             "keep both: another --run-dir; throw the old run away: --fresh"
         )
-    return save(plan, folder, {"stages": stages}), change
+    return save(plan, folder, extra), change
 
 
 def _type_of(plan: Plan[Any]) -> type[Any] | None:

@@ -51,13 +51,19 @@ class Drive:
         standing: Standing,
         in_flight: int,
     ) -> None:
-        self.client, self.plan, self.chain, self.ledger, self.books = client, plan, chain, ledger, books
+        self.client, self.plan, self.chain, self.ledger, self.books = (
+            client,
+            plan,
+            chain,
+            ledger,
+            books,
+        )
         self.standing = standing
         sync = bool(dask.config.get("polytene.fsync", True))
         self.jobs = [
             Job(plan.folder, plan.path, plan.unit_type, leg, ledger.epoch, sync) for leg in chain
         ]
-        self.fold = functools.partial(fold, plan.folder, reduction.combine, sync)
+        self.fold = functools.partial(fold, plan.folder, reduction, sync)
         threads = sum(client.nthreads().values())
         seconds = float(dask.config.get("polytene.task-seconds", 10))
         fresh = standing.fresh
@@ -192,4 +198,9 @@ class Drive:
             if self.deaths[block] < ATTEMPTS:
                 self.window.again(Task(task.leg, (block,)))
             else:
-                self.books.lose(block, leg, f"its worker died {ATTEMPTS} times while it ran alone")
+                self._lose(block, leg, f"its worker died {ATTEMPTS} times while it ran alone")
+
+    def _lose(self, block: int, leg: str, detail: str) -> None:
+        failures = self.books.lose(block, leg, detail)
+        tag = f"{int(self.plan.index[block]['tag']):016x}"
+        self.ledger.note({"event": "lost", "tag": tag, "failures": failures})

@@ -39,8 +39,8 @@ def check_key(key: str) -> None:
     """Refuse a key that could escape from a folder or a quoted shell word."""
     if not is_safe(key):
         raise UsageError(
-            f"unit key {key!r} is not safe as a file name: use letters, digits and . _ + = @ , - %, "
-            f"at most {LONGEST}; polytene.safe_key(text) makes one"
+            f"unit key {key!r} is not safe as a file name: use letters, digits and . _ + = @ , - %"
+            f" ({LONGEST} at most); polytene.safe_key(text) makes one"
         )
 
 

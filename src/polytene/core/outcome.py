@@ -72,5 +72,7 @@ class Outcome:
             f"<td>{html.escape(f.reason)}</td><td>{html.escape(f.detail)}</td></tr>"
             for f in [*self.quarantined, *self.rejected][:20]
         )
-        table = f"<table><tr><th>unit<th>item<th>reason<th>detail</tr>{rows}</table>" if rows else ""
+        table = (
+            f"<table><tr><th>unit<th>item<th>reason<th>detail</tr>{rows}</table>" if rows else ""
+        )
         return f"<b>{html.escape(self.summary())}</b>{table}"

@@ -58,14 +58,21 @@ def write(
     if values.kind == "folder":
         path = base.with_name(base.name + SUFFIX["folder"])
         accounts["data"] = _take_folders(values, path, root / "parts", sync)
-    body = canonical(accounts) + b"\n" + canonical({**(each or {}), "values": values.layout}) + b"\n"
+    body = (
+        canonical(accounts) + b"\n" + canonical({**(each or {}), "values": values.layout}) + b"\n"
+    )
     text = body + digest(body, MARK).encode() + b"\n"
     write_bytes(base.with_name(base.name + ".json"), text, sync=sync)
     return _receipt(accounts, name, text)
 
 
 def _receipt(accounts: dict[str, Json], name: str, text: bytes) -> dict[str, Json]:
-    return {**accounts, "part": name, "digest": text[-2 * MARK - 1 : -1].decode(), "size": len(text)}
+    return {
+        **accounts,
+        "part": name,
+        "digest": text[-2 * MARK - 1 : -1].decode(),
+        "size": len(text),
+    }
 
 
 def _take_folders(values: Encoded, path: Path, committed: Path, sync: bool) -> Json:
@@ -135,7 +142,7 @@ def read(root: Path, ref: Ref) -> tuple[dict[str, Json], dict[str, Json], list[A
 
 def data_path(root: Path, receipt: dict[str, Json]) -> Path:
     """Return the file or folder beside a receipt."""
-    return root / (receipt["part"] + SUFFIX.get(receipt["kind"], ""))
+    return root.joinpath(receipt["part"] + SUFFIX.get(receipt["kind"], ""))
 
 
 def is_there(root: Path, receipt: dict[str, Json]) -> bool:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from polytene.core import parts
 from polytene.core.blocks import entries
@@ -58,7 +58,8 @@ class Reduction:
         return [name, self.version, self.split_every]
 
 
-class Node(NamedTuple):
+@dataclass(frozen=True)
+class Node:
     """A fold to do: level 0 folds blocks, the others fold folds."""
 
     level: int
@@ -67,8 +68,10 @@ class Node(NamedTuple):
     name: str
 
 
-def fold(root: Path, combine: Callable[[Sequence[Any]], Any], sync: bool, node: Node) -> Ref:
+def fold(root: Path, reduction: Reduction, sync: bool, node: Node) -> Ref:
     """Combine the children of a node into one part; return it."""
+    combine = reduction.combine
+    assert combine is not None
     values = []
     for child in node.children:
         if node.level:

@@ -107,7 +107,9 @@ def run(
         standing = look(saved, chain, ledger, books, retry_quarantined)
         tell(_begun(saved, standing, books, root))
         if standing.work or (tree and tree.ready):
-            _compute(stack, client, saved, chain, reduction, ledger, books, standing, in_flight, stop)
+            _compute(
+                stack, client, saved, chain, reduction, ledger, books, standing, in_flight, stop
+            )
         ended = books.close(max_quarantined)
         tell(Folding())
         value = tree.value() if tree else values_in_order(root, saved, books.refs)
@@ -155,16 +157,17 @@ def _opened(
     if client is not None:
         return client
     try:
-        return nullcontext(default_client())
+        current = default_client()
     except ValueError:
         return in_process()
+    return nullcontext(current)
 
 
-def in_process() -> Any:
+def in_process() -> AbstractContextManager[Client]:
     """Return a client whose workers are threads of this process, without a dashboard."""
     from distributed import Client
 
-    return Client(
+    made: AbstractContextManager[Client] = Client(
         processes=False,
         n_workers=1,
         dashboard_address=None,
@@ -172,6 +175,7 @@ def in_process() -> Any:
         silence_logs=logging.WARNING,
         set_as_default=False,
     )
+    return made
 
 
 def _teller(on_event: OnEvent | None) -> OnEvent:

@@ -101,7 +101,12 @@ class _Listing:
         self.plan = plan
         self.units = 0
         self.hashes = array("Q")
-        self._columns = {"offset": array("Q"), "tag": array("Q"), "cost": array("d"), "units": array("L")}
+        self._columns: dict[str, array[Any]] = {
+            "offset": array("Q"),
+            "tag": array("Q"),
+            "cost": array("d"),
+            "units": array("L"),
+        }
         self._hash = hashlib.blake2b(digest_size=16)
 
     def write(self, out: BinaryIO | None) -> None:
@@ -114,7 +119,7 @@ class _Listing:
             line = line_of(chunk)
             row = (offset, tag_of(line), sum(u.cost for u in chunk), len(chunk))
             for column, value in zip(self._columns.values(), row, strict=True):
-                column.append(value)  # type: ignore[arg-type]
+                column.append(value)
             self._hash.update(line)
             offset += len(line)
             self.units += len(chunk)

@@ -30,7 +30,9 @@ def scratch() -> Path:
     renamed into place, and it is removed when the unit ends, whatever happened. Elsewhere it is
     an ordinary temporary folder.
     """
-    return Path(tempfile.mkdtemp(prefix="polytene-" if _here.get() is None else "", dir=_here.get()))
+    return Path(
+        tempfile.mkdtemp(prefix="polytene-" if _here.get() is None else "", dir=_here.get())
+    )
 
 
 @contextmanager

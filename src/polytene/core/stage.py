@@ -5,18 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from polytene.core.canonical import Json, canonical, digest, plain
-from polytene.exceptions import UsageError
-
-
-class Rejected(NamedTuple):
-    """An item inside a unit that could not be used, such as a row of a batch."""
-
-    item: str
-    reason: str
-    detail: str = ""
+from polytene.exceptions import Rejected, UsageError
 
 
 @dataclass(frozen=True)
@@ -126,6 +118,7 @@ def legs(stages: Sequence[Stage | Callable[..., Any]]) -> list[Leg]:
     out: list[Leg] = []
     mark = ""
     for group in groups:
-        mark = digest(canonical([mark, [s.meaning for s in group]]), 6)
+        for stage in group:
+            mark = digest(canonical([mark, stage.meaning]), 6)
         out.append(Leg(tuple(group), not out, mark))
     return out

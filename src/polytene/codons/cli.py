@@ -1,0 +1,278 @@
+"""``polytene codons``: ingest and count."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow as pa
+import xarray as xr
+
+from polytene import codons
+from polytene.codons.ingest import ingest_planned
+from polytene.codons.plan import BATCH_BYTES, BATCH_ROWS
+from polytene.codons.run import count_plan
+from polytene.codons.show import long_table
+from polytene.command import RunOptions, execute, finish, run_options, say
+from polytene.core.outcome import Outcome
+from polytene.core.plan import Plan
+from polytene.exceptions import UsageError
+from polytene.watch.tables import show
+
+CODE = click.IntRange(1, 33)
+
+
+class GeneticCode(click.ParamType[Any]):
+    """An NCBI genetic code, or ``auto``."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the number or ``auto``."""
+        return "auto" if value == "auto" else CODE.convert(value, param, ctx)
+
+
+@click.group("codons")
+def group() -> None:
+    """Codon usage over sequence sets of any size."""
+
+
+@group.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the set; also the run directory.",
+)
+@click.option(
+    "--row-group-mb",
+    type=click.FloatRange(min=0, min_open=True),
+    default=48.0,
+    show_default=True,
+    help="Uncompressed size of a row group.",
+)
+@click.option(
+    "--genetic-code", type=CODE, metavar="N", help="NCBI code of sequences whose file names none."
+)
+@run_options
+def ingest(
+    options: RunOptions,
+    inputs: tuple[str, ...],
+    output: Path,
+    row_group_mb: float,
+    genetic_code: int | None,
+) -> None:
+    """Turn FASTA and GenBank files (plain, .gz or .bgz) into a Parquet set.
+
+    A CDS without /transl_table takes the code of its record; both are counted. A CDS that does
+    not translate to its /translation is kept, counted and marked. The same command again resumes.
+    """
+    if options.run_dir:
+        raise UsageError("--run-dir: the set is its own run directory, leave it out")
+    plan = codons.ingest_plan(inputs, row_group_mb=row_group_mb, genetic_code=genetic_code)
+
+    def runner(plan: Plan[Any], run_dir: Path, **engine: Any) -> Outcome:
+        return ingest_planned(plan, run_dir, **engine)
+
+    outcome = execute(options, plan, runner, output)
+    if outcome is not None:
+        totals = outcome.result["totals"]
+        say(options, _ingested(totals, output) if totals else f"{output}: nothing was ingested")
+        finish(options, outcome, totals=totals, output=str(output))
+
+
+def _ingested(totals: dict[str, int], output: Path) -> str:
+    lines = [f"{output}: {totals['sequences']:,} sequences, {totals['bases']:,} bases"]
+    if totals["cds"]:
+        lines.append(
+            f"{totals['cds']:,} coding sequences: {totals['record_code']:,} took their record's "
+            f"genetic code, {totals['no_code']:,} have none that is known, "
+            f"{totals['pseudo']:,} pseudogenes left out"
+        )
+        lines.append(
+            f"{totals['disagree']:,} of {totals['translated']:,} do not translate to the "
+            "/translation of their record (column translation_agrees)"
+        )
+    return "\n".join(lines)
+
+
+@group.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(), metavar="SET_OR_GLOB...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Parquet file; .csv and .tsv write text. Without it the table is printed.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["frame", "cds"]),
+    default="frame",
+    show_default=True,
+    help="frame: in-frame trinucleotides of whole sequences; cds: codons of coding sequences.",
+)
+@click.option(
+    "--frame",
+    type=click.IntRange(0, 2),
+    default=0,
+    show_default=True,
+    help="Bases left out at each start, in frame mode.",
+)
+@click.option(
+    "--by",
+    default="none",
+    show_default=True,
+    metavar="none|seq_id|source|COLUMN",
+    help="Column whose values are the groups.",
+)
+@click.option(
+    "--genetic-code",
+    type=GeneticCode(),
+    default="auto",
+    show_default=True,
+    help="NCBI code; auto: what the set says, never a silent 1.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=BATCH_ROWS,
+    show_default=True,
+    metavar="ROWS",
+    help="A batch closes at so many rows or --batch-bytes, whichever comes first.",
+)
+@click.option(
+    "--batch-bytes",
+    default=BATCH_BYTES,
+    show_default=True,
+    metavar="SIZE",
+    help="See --batch-size. Memory depends on neither: rows are read in slices.",
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Only the N rows whose seq_id has the smallest hash: always the same.",
+)
+@click.option(
+    "--softmask",
+    type=click.Choice(["count", "skip"]),
+    default="count",
+    show_default=True,
+    help="skip: a codon with a lower-case base counts as ambiguous.",
+)
+@click.option("--rscu", "with_rscu", is_flag=True, help="Add relative synonymous codon usage.")
+@click.option(
+    "--min-count",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Hide codons rarer than N; sums and frequencies stay as they are.",
+)
+@click.option(
+    "--skip-stops", is_flag=True, help="Hide stop codons; sums and frequencies stay as they are."
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Show the N most frequent codons of each group.",
+)
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["wide", "long"]),
+    help="wide: a row per group; long: a row per group and codon.  [default: wide, printed long]",
+)
+@run_options
+def count(
+    options: RunOptions,
+    inputs: tuple[str, ...],
+    output: Path | None,
+    with_rscu: bool,
+    min_count: int,
+    skip_stops: bool,
+    top: int | None,
+    layout: str | None,
+    **chosen: Any,
+) -> None:
+    """Count the codons of a set of any size, in bounded memory.
+
+    SET_OR_GLOB is a folder made by `polytene codons ingest`, or Parquet files with a column
+    `sequence`. Every run checks that codons and ambiguous codons add up to the lengths of the
+    sequences, and that every row was seen. The same command again resumes.
+    """
+    hiding = {"min_count": min_count, "skip_stops": skip_stops, "top": top}
+    layout = layout or ("wide" if output else "long")
+    if layout == "wide" and any(hiding.values()):
+        raise UsageError("--min-count, --skip-stops and --top hide rows: add --format long")
+    plan = codons.plan(inputs, **chosen)
+    say(options, _summary(plan, chosen))
+    with_dir = _run_dir(output, options)
+    try:
+        outcome = execute(
+            options, plan, lambda plan, **engine: count_plan(plan, **engine), with_dir
+        )
+        if outcome is not None:
+            table = _table(outcome.result, layout, with_rscu, hiding)
+            _deliver(options, outcome, table, output, layout)
+    finally:
+        if output is None and options.run_dir is None:
+            shutil.rmtree(with_dir, ignore_errors=True)
+
+
+def _run_dir(output: Path | None, options: RunOptions) -> Path:
+    if options.run_dir:
+        return options.run_dir
+    if output is None:
+        return Path(tempfile.mkdtemp(prefix="polytene-"))
+    return output.with_name(f"{output.name}.run")
+
+
+def _summary(plan: Plan[Any], chosen: dict[str, Any]) -> str:
+    rows = sum(b.rows for b in plan)
+    mode = {
+        "frame": f"in-frame trinucleotides from base {chosen['frame'] + 1} of whole sequences",
+        "cds": "codons of coding sequences",
+    }[chosen["mode"]]
+    bare = len({b.path for b in plan if b.cds is None and b.stop}) if chosen["mode"] == "cds" else 0
+    lines = [
+        f"count {mode}, by {chosen['by']}, genetic code {chosen['genetic_code']}, "
+        f"softmask {chosen['softmask']}",
+        f"{len({b.path for b in plan}):,} files, {rows:,} rows, {len(plan):,} batches of at most "
+        f"{chosen['batch_size']:,} rows or {chosen['batch_bytes']}",
+    ]
+    if chosen["sample"]:
+        lines.append(f"only a sample of {chosen['sample']:,} rows, by the hash of seq_id")
+    if bare:
+        lines.append(f"{bare} files have no annotation: each sequence in them is taken as one CDS")
+    return "\n".join(lines)
+
+
+def _table(result: xr.Dataset, layout: str, with_rscu: bool, hiding: dict[str, Any]) -> pa.Table:
+    if layout == "wide":
+        return codons.to_wide(result, with_rscu=with_rscu)
+    return codons.to_long(result, with_rscu=with_rscu, **hiding)
+
+
+def _deliver(
+    options: RunOptions, outcome: Outcome, table: pa.Table, output: Path | None, layout: str
+) -> None:
+    result = outcome.result
+    if output is not None:
+        codons.write(table, output, result.attrs)
+    elif not options.as_json:
+        show(long_table(table))
+    groups = int((result["n_seq"].values > 1).sum()) if result.attrs["by"] == "seq_id" else 0
+    if groups and result.attrs["mode"] == "frame":
+        say(options, f"{groups:,} ids stand for more than one sequence; each is one group")
+    n_codons, n_ambiguous = int(result["n_codons"].sum()), int(result["n_ambiguous"].sum())
+    where = f"; {output}" if output else ""
+    say(options, f"{outcome.items:,} rows, {n_codons:,} codons, {n_ambiguous:,} ambiguous{where}")
+    totals = {"rows": outcome.items, "n_codons": n_codons, "n_ambiguous": n_ambiguous}
+    data = {"table": table.to_pylist()} if output is None else {"output": str(output)}
+    finish(options, outcome, **totals, **data)

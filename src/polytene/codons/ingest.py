@@ -1,0 +1,217 @@
+"""FASTA and GenBank files to a Parquet set, a file at a time, each whole or not at all."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from polytene.codons.code import genetic_code as known_code
+from polytene.codons.records import Records, records
+from polytene.codons.sets import CDS, MANIFEST
+from polytene.codons.writer import SetWriter
+from polytene.core.files import write_bytes
+from polytene.core.keys import safe_key
+from polytene.core.outcome import Outcome
+from polytene.core.plan import Plan, Unit
+from polytene.core.reduce import Reduction
+from polytene.core.run import run
+from polytene.core.scratch import Folder, scratch
+from polytene.core.stage import Partial, Stage
+from polytene.exceptions import UsageError
+
+ROW_GROUP_MB = 48.0
+MEMORY = 400 << 20
+
+
+@dataclass(frozen=True)
+class Source(Unit):
+    """One FASTA or GenBank file, and what it was when it was planned."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+def ingest_plan(
+    inputs: str | Path | Iterable[str | Path],
+    *,
+    row_group_mb: float = ROW_GROUP_MB,
+    genetic_code: int | None = None,
+) -> Plan[Source]:
+    """Plan an ingest: one unit per file.
+
+    Parameters
+    ----------
+    inputs
+        FASTA or GenBank files, plain or compressed with gzip or bgzip.
+    row_group_mb
+        Uncompressed size of a row group, in units of 1e6 bytes.
+    genetic_code
+        NCBI number for sequences whose file names none.
+
+    Raises
+    ------
+    UsageError
+        If there is no input, or an argument is wrong.
+    """
+    if row_group_mb <= 0:
+        raise UsageError(f"row_group_mb is {row_group_mb}: give a size above 0")
+    if genetic_code is not None:
+        known_code(genetic_code)
+    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    paths = list(dict.fromkeys(Path(p).absolute() for p in given))
+    if not paths:
+        raise UsageError("no files given")
+    units = [_source(path, name) for path, name in zip(paths, _names(paths), strict=True)]
+    params = {"row_group_mb": float(row_group_mb), "genetic_code": genetic_code}
+    return Plan("codons-ingest", units, params, noun="file")
+
+
+def _names(paths: list[Path]) -> Iterator[str]:
+    """Yield a key for each file: its name, with the folder where two files share it."""
+    names = [safe_key(p.name) for p in paths]
+    for path, name in zip(paths, names, strict=True):
+        alone = names.count(name) == 1
+        yield name if alone else safe_key(f"{path.parent.name}_{path.name}")
+
+
+def _source(path: Path, key: str) -> Source:
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: name the files in it, such as {path}/*.fa.gz")
+    try:
+        about = path.stat()
+    except OSError:
+        return Source(key, str(path), 0, 0)
+    return Source(key, str(path), about.st_size, about.st_mtime_ns, cost=float(about.st_size or 1))
+
+
+def ingest_file(source: Source, *, row_group_mb: float, genetic_code: int | None) -> Partial:
+    """Write the sequences of one file as Parquet, with its coding sequences beside them.
+
+    Raises
+    ------
+    BadInput
+        If the file as a whole cannot be used: nothing of it is kept.
+    """
+    folder = scratch()
+    found = Records(Path(source.path), genetic_code)
+    with SetWriter(folder, source.key, int(row_group_mb * 1e6)) as writer:
+        for record in records(found):
+            writer.add(record)
+    info = {"key": source.key, "files": writer.files, **found.totals()}
+    return Partial(Folder(folder, info), found.seen, source.size, found.rejected)
+
+
+def stages(plan: Plan[Source]) -> list[Stage]:
+    """Return the stages of an ingest."""
+    return [Stage(functools.partial(ingest_file, **plan.params), memory=MEMORY)]
+
+
+def publish(values: Iterable[tuple[Any, Folder]], folder: Path) -> dict[str, Any]:
+    """Show the files of a run as a set: links to the committed ones, and a manifest.
+
+    Returns the manifest.
+    """
+    before = _manifest(folder)
+    sources, files = [], []
+    for _, value in values:
+        sources.append({k: v for k, v in value.info.items() if k != "files"})
+        for file in value.info["files"]:
+            files.append(file)
+            _link(value.path / file["name"], folder / file["name"])
+            if file["cds"]:
+                _link(value.path / CDS / file["name"], folder / CDS / file["name"])
+    manifest = {"format": 1, "files": files, "sources": sources, "totals": _totals(sources)}
+    write_bytes(folder / MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")
+    for name in {f["name"] for f in before.get("files", [])} - {f["name"] for f in files}:
+        (folder / name).unlink(missing_ok=True)
+        (folder / CDS / name).unlink(missing_ok=True)
+    return manifest
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    found: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+    return found
+
+
+def _totals(sources: list[dict[str, Any]]) -> dict[str, int]:
+    names = [n for n, v in (sources[0].items() if sources else ()) if isinstance(v, int)]
+    return {name: sum(s[name] for s in sources) for name in names}
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    if target.exists() and target.samefile(source):
+        return
+    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    draft.unlink(missing_ok=True)
+    try:
+        os.link(source, draft)
+    except OSError:  # no hard links here
+        shutil.copyfile(source, draft)
+    os.replace(draft, target)
+
+
+def reduction(folder: Path) -> Reduction:
+    """Return how the files of an ingest become a set in ``folder``."""
+    return Reduction(None, functools.partial(_finalize, folder=folder))
+
+
+def _finalize(values: Any, plan: Any, failures: Any, folder: Path) -> dict[str, Any]:
+    return publish(values, folder)
+
+
+def ingest(
+    inputs: str | Path | Iterable[str | Path],
+    output: str | Path,
+    *,
+    row_group_mb: float = ROW_GROUP_MB,
+    genetic_code: int | None = None,
+    **engine: Any,
+) -> Outcome:
+    r"""Turn FASTA and GenBank files into a Parquet set.
+
+    Parameters
+    ----------
+    inputs, row_group_mb, genetic_code
+        As for :func:`ingest_plan`.
+    output
+        Folder of the set; it is the run directory, too, so that the same call again resumes.
+    **engine
+        As for :func:`polytene.run`: ``client``, ``max_quarantined``, ``on_change`` and so on.
+
+    Returns
+    -------
+    Outcome
+        ``.result`` is the manifest: files, sources and totals. ``.rejected`` lists records and
+        coding sequences that could not be used.
+
+    Raises
+    ------
+    UsageError
+        If there is no input, or an argument is wrong.
+    PlanChanged, TooManyFailures, RunLocked, Interrupted, NoSpace
+        See :mod:`polytene.exceptions`.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "two.fa").write_text(">a\nATGAAA\n>b\nATGTAA\n")
+    >>> ingest(folder / "two.fa", folder / "set").result["totals"]["bases"]
+    12
+    """
+    plan = ingest_plan(inputs, row_group_mb=row_group_mb, genetic_code=genetic_code)
+    return ingest_planned(plan, Path(output), **engine)
+
+
+def ingest_planned(plan: Plan[Source], output: Path, **engine: Any) -> Outcome:
+    """Run a plan made by :func:`ingest_plan`."""
+    return run(plan, stages(plan), reduction(output.absolute()), run_dir=output, **engine)

@@ -1,0 +1,132 @@
+"""Parquet sets: which files belong to one, and what its columns mean.
+
+A set is a folder of Parquet files with a row per sequence. ``polytene codons ingest`` writes one
+with a manifest, ``set.json``, and with the coding sequences of its annotated records below
+``cds/``, in a file of the same name. Any Parquet file with a column ``sequence`` is read, too.
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from polytene.exceptions import BadInput, UsageError
+
+MANIFEST = "set.json"
+CDS = "cds"
+
+SEQUENCES = pa.schema(
+    [
+        pa.field("seq_id", pa.string()),
+        pa.field("part", pa.int32()),
+        pa.field("part_start", pa.int64()),
+        pa.field("length", pa.int64()),
+        pa.field("description", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("organism", pa.string()),
+        pa.field("taxid", pa.int64()),
+        pa.field("organelle", pa.string()),
+        pa.field("transl_table", pa.int16()),
+        pa.field("sequence", pa.large_string()),
+    ]
+)
+
+CODING = pa.schema(
+    [
+        pa.field("row", pa.int64()),
+        pa.field("seq_id", pa.string()),
+        pa.field("cds_id", pa.string()),
+        pa.field("gene", pa.string()),
+        pa.field("starts", pa.list_(pa.int64())),
+        pa.field("ends", pa.list_(pa.int64())),
+        pa.field("strands", pa.list_(pa.int64())),
+        pa.field("codon_start", pa.int16()),
+        pa.field("transl_table", pa.int16()),
+        pa.field("own_table", pa.bool_()),
+        pa.field("partial5", pa.bool_()),
+        pa.field("partial3", pa.bool_()),
+        pa.field("transl_except", pa.string()),
+        pa.field("translation_agrees", pa.bool_()),
+    ]
+)
+
+
+def find_files(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
+    """Return the Parquet files of sets, folders, globs and paths, in a fixed order.
+
+    Raises
+    ------
+    UsageError
+        If nothing matches, or a folder holds no Parquet file.
+    """
+    given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    found: dict[Path, None] = {}
+    for item in given:
+        for path in _expand(str(item)):
+            found[path.absolute()] = None
+    if not found:
+        raise UsageError("no Parquet files given")
+    return list(found)
+
+
+def _expand(item: str) -> list[Path]:
+    path = Path(item)
+    if path.is_dir():
+        return _folder(path)
+    if path.exists() or not glob.has_magic(item):
+        return [path]
+    matches = sorted(Path(p) for p in glob.glob(item, recursive=True))  # noqa: PTH207
+    if not matches:
+        raise UsageError(f"{item}: nothing matches")
+    return matches
+
+
+def _folder(path: Path) -> list[Path]:
+    manifest = path / MANIFEST
+    if manifest.exists():
+        return [path / f["name"] for f in json.loads(manifest.read_bytes())["files"]]
+    files = sorted(path.glob("*.parquet"))
+    if not files:
+        raise UsageError(
+            f"{path}: no .parquet file in it; make a set with `polytene codons ingest IN... -o SET`"
+        )
+    return files
+
+
+def coding_file(path: str | Path) -> Path:
+    """Return where the coding sequences of a set's file lie, if it has any."""
+    path = Path(path)
+    return path.parent / CDS / path.name
+
+
+def string_column(batch: pa.RecordBatch, name: str) -> Sequence[Any]:
+    """Return a column as Python values, None where the batch lacks it."""
+    if name not in batch.schema.names:
+        return [None] * batch.num_rows
+    return batch.column(name).to_pylist()  # type: ignore[no-any-return]
+
+
+def check_column_type(kind: pa.DataType, path: str, name: str) -> None:
+    """Refuse a sequence column that holds no text.
+
+    Raises
+    ------
+    BadInput
+        ``wrong-type``.
+    """
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    tests = (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_string_view,
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_binary_view,
+    )
+    if not any(test(plain) for test in tests):
+        raise BadInput("wrong-type", f"{path}: column {name!r} holds {kind}, expected text")

@@ -1,0 +1,211 @@
+"""What every command that runs a plan shares: options, cluster, progress, signals, exit codes."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from polytene import clusters
+from polytene.core.lock import Lock
+from polytene.core.outcome import Outcome
+from polytene.core.plan import Plan
+from polytene.exceptions import Interrupted, UsageError
+from polytene.watch.progress import printable, progress
+
+EXIT_INCOMPLETE = 3
+
+_OPTIONS = (
+    click.option("--cluster", default=None, metavar="KIND", help="local (default), a .yaml file, or a scheduler's address."),
+    click.option("--client", default=None, metavar="ADDRESS", help="Use the scheduler at ADDRESS; the same as --cluster ADDRESS."),
+    click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: one per core]"),
+    click.option("--memory-limit", metavar="SIZE", help='Memory per worker, such as "2GB".  [default: a fair share]'),
+    click.option("--run-dir", type=click.Path(path_type=Path), help="Where the run keeps its plan, parts and ledger."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N units of the plan, for a trial."),
+    click.option("--dry-run", is_flag=True, help="Show the plan and stop."),
+    click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
+    click.option("--max-quarantined", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of the units that may fail."),
+    click.option("--fresh", is_flag=True, help="Throw away what the run directory holds, and start anew."),
+    click.option("--retry-quarantined", is_flag=True, help="Also retry units whose data were wrong or whose tool failed."),
+    click.option("--on-change", type=click.Choice(["fail", "rerun"]), default="fail", show_default=True, help="What to do when inputs or parameters changed."),
+    click.option("--max-minutes", type=click.FloatRange(min=0, min_open=True), help="Stop in good order after this time; exit 75."),
+    click.option("--progress/--no-progress", "show_progress", default=True, help="Show progress on standard error."),
+    click.option("-v", "--verbose", count=True, help="Say more; twice: say why."),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options that every run command takes."""
+
+    cluster: str | None = None
+    client: str | None = None
+    workers: int | None = None
+    memory_limit: str | None = None
+    run_dir: Path | None = None
+    limit: int | None = None
+    dry_run: bool = False
+    as_json: bool = False
+    max_quarantined: float = 0.05
+    fresh: bool = False
+    retry_quarantined: bool = False
+    on_change: str = "fail"
+    max_minutes: float | None = None
+    show_progress: bool = True
+    verbose: int = 0
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a click command the common options; it gets them as ``options``."""
+
+    def wrapped(**given: Any) -> Any:
+        own = {name: given.pop(name) for name in RunOptions.__dataclass_fields__}
+        return command(options=RunOptions(**own), **given)
+
+    wrapped.__name__, wrapped.__doc__ = command.__name__, command.__doc__
+    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def say(options: RunOptions, text: str) -> None:
+    """Print a line for people; with ``--json`` it goes to standard error."""
+    click.echo(printable(text), err=options.as_json)
+
+
+def execute(
+    options: RunOptions,
+    plan: Plan[Any],
+    runner: Callable[..., Outcome],
+    run_dir: Path,
+) -> Outcome | None:
+    """Run a room's verb with the common options; None after ``--dry-run``.
+
+    ``runner(plan, run_dir=, client=, ...)`` takes what :func:`polytene.run` takes beyond stages
+    and reduction.
+    """
+    run_dir = options.run_dir or run_dir
+    plan = plan.head(options.limit) if options.limit else plan
+    if options.dry_run:
+        click.echo(printable(plan.describe()))
+        return None
+    if options.fresh:
+        remove(run_dir)
+    _log_to_stderr(options.verbose)
+    shown = progress() if options.show_progress else nullcontext(lambda event: None)
+    with stop_asked(options.max_minutes) as stop, shown as on_event:
+        try:
+            return runner(
+                plan,
+                run_dir=run_dir,
+                client=_cluster(options),
+                max_quarantined=options.max_quarantined,
+                on_change=options.on_change,
+                retry_quarantined=options.retry_quarantined,
+                on_event=on_event,
+                stop=stop,
+            )
+        except Interrupted as error:
+            error.exit_code = stop.exit_code or error.exit_code  # type: ignore[misc]
+            raise
+
+
+def _cluster(options: RunOptions) -> Any:
+    if options.client and options.cluster:
+        raise UsageError("--client and --cluster name two clusters: give one of them")
+    kind = options.client or options.cluster
+    limits = {"workers": options.workers, "memory_limit": options.memory_limit}
+    return clusters.cluster(kind, **limits)
+
+
+def finish(options: RunOptions, outcome: Outcome, **more: Any) -> None:
+    """Print the outcome and leave with its exit code."""
+    if options.as_json:
+        counts: dict[str, Any] = {"planned": outcome.planned, "computed": outcome.computed}
+        counts |= {"resumed": outcome.resumed, "items": outcome.items, "run_dir": outcome.directory}
+        lists = {
+            "quarantined": [asdict(f) for f in outcome.quarantined],
+            "rejected": [asdict(f) for f in outcome.rejected],
+        }
+        click.echo(json.dumps({**counts, **lists, **more}))
+    elif not outcome.complete:
+        click.echo(f"{outcome.summary()}\nList: polytene quarantine {outcome.directory}", err=True)
+    if not outcome.complete:
+        sys.exit(EXIT_INCOMPLETE)
+
+
+def remove(run_dir: Path) -> None:
+    """Remove a run directory; a half removed one is never mistaken for a run.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds something else than a run.
+    """
+    if not run_dir.exists():
+        return
+    with Lock(run_dir):
+        pass
+    if any(run_dir.iterdir()) and not (run_dir / "ledger").is_dir():
+        raise UsageError(f"{run_dir} is not a run directory: --fresh does not remove it")
+    doomed = run_dir.with_name(f".{run_dir.name}.{os.getpid()}.removed")
+    run_dir.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def _log_to_stderr(verbose: int) -> None:
+    level = {0: logging.WARNING, 1: logging.INFO}.get(verbose, logging.DEBUG)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handler.setLevel(level)
+    logger = logging.getLogger("polytene")
+    logger.setLevel(min(level, logging.INFO))
+    logger.handlers = [handler]
+
+
+class Stop:
+    """Says whether a run should come to its end, and with which exit code."""
+
+    def __init__(self, max_minutes: float | None) -> None:
+        self.exit_code: int | None = None
+        self._deadline = time.monotonic() + 60 * max_minutes if max_minutes else None
+
+    def __call__(self) -> bool:
+        """Whether to stop admitting work."""
+        late = self._deadline is not None and time.monotonic() > self._deadline
+        return late or self.exit_code is not None
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """Ask for a stop in good order; at the second signal, leave at once."""
+        code = 75 if number == signal.SIGUSR1 else 128 + number
+        if self.exit_code is not None:
+            raise SystemExit(code)
+        self.exit_code = code
+        name = signal.Signals(number).name
+        print(f"{name}: finishing what runs; once more to leave at once", file=sys.stderr)
+
+
+@contextmanager
+def stop_asked(max_minutes: float | None) -> Iterator[Stop]:
+    """Turn SIGINT, SIGTERM, SIGUSR1 and the time limit into a stop in good order."""
+    stop = Stop(max_minutes)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.signal(number, stop.on_signal) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,64 @@
+"""``polytene demo``: each room's main job on generated data, and a report to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import xarray as xr
+
+from polytene import codons, testing
+from polytene.clusters import cluster
+from polytene.codons.picture import usage_map
+from polytene.codons.show import long_table
+from polytene.core.files import write_bytes
+from polytene.watch.progress import progress
+from polytene.watch.tables import show
+
+GENOMES = 60
+
+
+def demo(folder: Path, workers: int) -> Path:
+    """Run every room on generated data in ``folder``; return the report."""
+    folder.mkdir(parents=True, exist_ok=True)
+    click.echo("All data of this demo are generated; they stand for nothing in nature.\n")
+    with cluster("local", workers=workers) as client:
+        click.echo(f"Dask dashboard, while this runs: {client.dashboard_link}\n")
+        usage = _codons(folder / "codons", client)
+    report = folder / "report.html"
+    write_bytes(report, usage_map(usage, "polytene demo: generated organelle genomes").encode())
+    click.echo(f"\nReport: {report.absolute()}")
+    return report
+
+
+def _codons(folder: Path, client: Any) -> xr.Dataset:
+    click.echo(f"codons: {GENOMES} genomes as GenBank files -> Parquet set -> codon usage")
+    folder.mkdir(exist_ok=True)
+    kinds = [
+        testing.write_genbank(folder / f"genomes_{i}.gb", GENOMES // 3, seed=i) for i in range(3)
+    ]
+    with progress() as on_event:
+        engine = {"client": client, "on_event": on_event}
+        codons.ingest(kinds, folder / "set", **engine)
+        click.echo("the first count compiles its kernels: about ten seconds, once")
+        outcome = codons.count(
+            folder / "set",
+            mode="cds",
+            by="organism",
+            run_dir=folder / "usage.run",
+            **engine,
+        )
+        by_code = codons.count(
+            folder / "set",
+            mode="cds",
+            by="transl_table",
+            run_dir=folder / "by_code.run",
+            **engine,
+        )
+    usage: xr.Dataset = outcome.result
+    codons.write(codons.to_wide(usage, with_rscu=True), folder / "usage.parquet", usage.attrs)
+    click.echo(f"\n{outcome.summary()}\nThe five most frequent codons under each genetic code:\n")
+    show(long_table(codons.to_long(by_code.result, with_rscu=True, top=5)))
+    click.echo(f"\nThe whole table: {folder / 'usage.parquet'}")
+    return usage

@@ -1,0 +1,1 @@
+"""Bytes to records and back: file formats that the rooms share."""

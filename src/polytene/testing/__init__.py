@@ -1,0 +1,5 @@
+"""Generated data: deterministic, and labelled as generated wherever it is shown."""
+
+from polytene.testing.sequences import Generated, genomes, write_fasta, write_genbank, write_set
+
+__all__ = ["Generated", "genomes", "write_fasta", "write_genbank", "write_set"]

@@ -1,0 +1,1 @@
+"""Seeing a run: while it works, and after."""

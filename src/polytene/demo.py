@@ -35,12 +35,14 @@ def demo(folder: Path, workers: int) -> Path:
 def _codons(folder: Path, client: Any) -> xr.Dataset:
     click.echo(f"codons: {GENOMES} genomes as GenBank files -> Parquet set -> codon usage")
     folder.mkdir(exist_ok=True)
-    kinds = [
-        testing.write_genbank(folder / f"genomes_{i}.gb", GENOMES // 3, seed=i) for i in range(3)
+    each = GENOMES // 3
+    files = [
+        testing.write_genbank(folder / f"genomes_{i}.gb", each, first=1 + i * each)
+        for i in range(3)
     ]
     with progress() as on_event:
         engine = {"client": client, "on_event": on_event}
-        codons.ingest(kinds, folder / "set", **engine)
+        codons.ingest(files, folder / "set", **engine)
         click.echo("the first count compiles its kernels: about ten seconds, once")
         outcome = codons.count(
             folder / "set",

@@ -39,7 +39,7 @@ def cluster(kind: str | Path | None = None, **overrides: Any) -> AbstractContext
 
     Examples
     --------
-    >>> with cluster("local", workers=1, memory_limit="1GB") as client:  # doctest: +SKIP
+    >>> with cluster("local", workers=1, memory_limit="1GB") as client:
     ...     client.submit(sum, [1, 2]).result()
     3
     """

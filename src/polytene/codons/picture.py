@@ -32,11 +32,11 @@ def usage_map(result: xr.Dataset, title: str) -> str:
     shown = result.isel(group=slice(MOST)).sortby("transl_table")
     values = rscu(shown).values
     data = _cells(shown, values)
-    codons = [CODONS[i] for i in _order(shown)]
+    columns = [(acids, CODONS[i]) for i, acids in _order(shown)]
     rows = list(dict.fromkeys(data["row"]))
     plot = figure(
         title=f"{title}: relative synonymous codon usage (1: even use within the amino acid)",
-        x_range=FactorRange(*codons),
+        x_range=FactorRange(*columns, group_padding=0.4),
         y_range=FactorRange(*reversed(rows)),
         width=1250,
         height=160 + 14 * len(rows),
@@ -50,7 +50,7 @@ def usage_map(result: xr.Dataset, title: str) -> str:
         ],
     )
     colours = LinearColorMapper(palette=RdBu11, low=0, high=2, nan_color="#eeeeee")
-    where = {"x": "codon", "y": "row", "width": 1, "height": 1}
+    where = {"x": "column", "y": "row", "width": 1, "height": 1}
     fill = {"field": "rscu", "transform": colours}
     plot.rect(**where, source=ColumnDataSource(data), fill_color=fill, line_color=None)
     plot.add_layout(ColorBar(color_mapper=colours, ticker=BasicTicker(), title="RSCU"), "right")
@@ -60,10 +60,11 @@ def usage_map(result: xr.Dataset, title: str) -> str:
     return page
 
 
-def _order(result: xr.Dataset) -> np.ndarray[Any, Any]:
+def _order(result: xr.Dataset) -> list[tuple[int, str]]:
     """Return the codons by amino acid under the first group's code, stops last."""
-    acids = result["amino_acid"].values[0]
-    return np.array(sorted(range(64), key=lambda i: (acids[i] == "*", acids[i], i)))
+    acids = result["amino_acid"].values[0].tolist()
+    order = sorted(range(64), key=lambda i: (acids[i] == "*", acids[i], i))
+    return [(i, acids[i]) for i in order]
 
 
 def _cells(result: xr.Dataset, values: np.ndarray[Any, Any]) -> dict[str, list[Any]]:
@@ -74,7 +75,9 @@ def _cells(result: xr.Dataset, values: np.ndarray[Any, Any]) -> dict[str, list[A
         )
     ]
     n = len(rows)
+    column = {i: (acid, CODONS[i]) for i, acid in _order(result)}
     return {
+        "column": [column[i] for i in range(64)] * n,
         "row": [row for row in rows for _ in range(64)],
         "codon": list(CODONS) * n,
         "aa": result["amino_acid"].values.ravel().tolist(),

@@ -107,7 +107,7 @@ def plan(
     --------
     >>> from polytene.testing import write_set
     >>> print(plan(write_set(sequences=30), by="source").describe().splitlines()[0])
-    codons-count: 1 x batch, total cost 95,094
+    codons-count: 1 x batch, total cost 118,204
     """
     _check(mode, frame, genetic_code, batch_size, sample, softmask)
     most = parse_bytes(batch_bytes) if isinstance(batch_bytes, str) else int(batch_bytes)

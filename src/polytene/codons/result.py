@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import xarray as xr
 
 from polytene.codons.code import CODONS, GENETIC_CODES, genetic_code
 from polytene.codons.groups import counts_of
@@ -18,11 +17,16 @@ from polytene.core.files import write_bytes
 from polytene.core.versions import versions
 from polytene.exceptions import BrokenPromise, UsageError
 
+if TYPE_CHECKING:  # xarray costs a worker 50 MB, and only the driver needs it
+    import xarray as xr
+
 FRAME_WARNING = "in-frame trinucleotides of whole sequences, which are not codon usage"
 
 
 def to_dataset(value: pa.Table | None, params: dict[str, Any]) -> xr.Dataset:
     """Return the folded counts as a dataset, after checking that they add up."""
+    import xarray as xr
+
     if value is None:
         value = _nothing()
     counts = counts_of(value)
@@ -111,6 +115,7 @@ def rscu(counts: xr.Dataset | xr.DataArray, genetic_code: int | None = None) -> 
 
     Examples
     --------
+    >>> import xarray as xr
     >>> table = xr.DataArray(
     ...     np.zeros((1, 64)), dims=("group", "codon"), coords={"codon": list(CODONS)}
     ... )
@@ -118,7 +123,7 @@ def rscu(counts: xr.Dataset | xr.DataArray, genetic_code: int | None = None) -> 
     >>> rscu(table, 1).sel(codon=["TTT", "TTC"]).values.tolist()
     [[1.5, 0.5]]
     """
-    array = counts["count"] if isinstance(counts, xr.Dataset) else counts
+    array = cast("xr.DataArray", counts["count"] if hasattr(counts, "data_vars") else counts)
     codes = _codes_for(array, genetic_code)
     values = np.asarray(array.transpose("group", "codon").values, dtype=np.float64)
     out = np.full(values.shape, np.nan)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import xarray as xr
+from typing import TYPE_CHECKING, Any
 
 from polytene.codons.groups import merge
 from polytene.codons.plan import Batch
@@ -21,6 +19,9 @@ from polytene.core.run import run
 from polytene.core.stage import Stage
 from polytene.exceptions import BrokenPromise
 from polytene.formats.parquet import SLICE_BYTES
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MEMORY = 5 * SLICE_BYTES + (120 << 20)
 

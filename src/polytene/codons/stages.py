@@ -51,6 +51,7 @@ def count_batch(
         _check(batch, counted)
         rejected += counted.rejected
         tables.append(group_rows(counted))
+        del data, counted  # else two slices are held while the next one is decoded
     if rows != batch.rows or taken.rows not in (None, batch.drawn):
         raise BadInput("rows-differ", f"{batch.path}: {rows} rows where {batch.rows} were planned")
     seen = rows if taken.rows is None else taken.rows

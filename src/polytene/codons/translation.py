@@ -61,7 +61,7 @@ def agrees(sequence: bytes, cds: Coding, code: GeneticCode) -> bool | None:
     """Whether a coding sequence translates to its record's ``/translation``; None without one.
 
     The first codon may be any start of the code, ``/transl_except`` is followed, and the stop at
-    the end is not part of a translation.
+    the end is not part of a translation. A codon that cannot be read says nothing against it.
     """
     if cds.translation is None:
         return None
@@ -72,7 +72,10 @@ def agrees(sequence: bytes, cds: Coding, code: GeneticCode) -> bool | None:
     for place, letter in _exceptions(cds):
         if 0 <= place < len(found):
             found[place] = letter
-    return "".join(found).rstrip("*X") == cds.translation.rstrip("*X")
+    ours, stated = "".join(found).rstrip("*X"), cds.translation.rstrip("*X")
+    return len(ours) == len(stated) and all(
+        a in ("X", b) for a, b in zip(ours, stated, strict=True)
+    )
 
 
 def _exceptions(cds: Coding) -> Iterator[tuple[int, str]]:

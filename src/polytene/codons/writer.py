@@ -14,6 +14,7 @@ from polytene.codons.sets import CDS, CODING, SEQUENCES
 
 FILE_BYTES = 1 << 30
 ROW_OVERHEAD = 200
+PAGE_ROWS = 16  # by default 1,024 rows of any size make one page, which is decoded as a whole
 DICTIONARIES = ["source", "organism", "organelle"]
 
 
@@ -101,4 +102,5 @@ def _open(path: Path, schema: pa.Schema, bulky: list[str]) -> pq.ParquetWriter:
         compression_level=1,
         use_dictionary=[n for n in DICTIONARIES if n in schema.names],
         write_statistics=[n for n in schema.names if n not in bulky],
+        write_batch_size=PAGE_ROWS,
     )

@@ -63,7 +63,8 @@ class Drive:
         self.jobs = [
             Job(plan.folder, plan.path, plan.unit_type, leg, ledger.epoch, sync) for leg in chain
         ]
-        self.fold = functools.partial(fold, plan.folder, reduction, sync)
+        combine = reduction.combine
+        self.fold = functools.partial(fold, plan.folder, combine, sync) if combine else None
         threads = sum(client.nthreads().values())
         seconds = float(dask.config.get("polytene.task-seconds", 10))
         fresh = standing.fresh

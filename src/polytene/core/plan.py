@@ -60,7 +60,7 @@ class Plan(Generic[U]):
     --------
     >>> plan = Plan("squares", [Unit("a"), Unit("b")], {"power": 2})
     >>> len(plan), plan.fingerprint[:8]
-    (2, 'd0b4a2bb')
+    (2, 'ea522cdf')
     """
 
     def __init__(

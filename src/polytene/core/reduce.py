@@ -68,10 +68,8 @@ class Node:
     name: str
 
 
-def fold(root: Path, reduction: Reduction, sync: bool, node: Node) -> Ref:
+def fold(root: Path, combine: Callable[[Sequence[Any]], Any], sync: bool, node: Node) -> Ref:
     """Combine the children of a node into one part; return it."""
-    combine = reduction.combine
-    assert combine is not None
     values = []
     for child in node.children:
         if node.level:

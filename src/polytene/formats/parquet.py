@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from polytene.exceptions import BadInput
 
-SLICE_BYTES = 32 << 20
+SLICE_BYTES = 16 << 20
 SLICE_ROWS = 65_536
 BUFFER = 1 << 20
 

@@ -43,18 +43,18 @@ class Generated:
     genes: tuple[tuple[int, int, int], ...]
 
 
-def genomes(n: int, *, genes: int = 13, seed: int = 1) -> Iterator[Generated]:
-    """Yield ``n`` organelle-like genomes; equal arguments give equal bytes.
+def genomes(n: int, *, first: int = 1, genes: int = 13, seed: int = 1) -> Iterator[Generated]:
+    """Yield ``n`` organelle-like genomes from number ``first``; equal arguments, equal bytes.
 
     Examples
     --------
     >>> [(g.id, len(g.sequence)) for g in genomes(2, genes=3)]
-    [('GEN_000001.1', 3169), ('GEN_000002.1', 3307)]
+    [('GEN_000001.1', 3639), ('GEN_000002.1', 4017)]
     """
-    for i in range(n):
+    for i in range(first, first + n):
         random = np.random.default_rng([seed, i])
         organelle, code, at = KINDS[i % len(KINDS)]
-        names = f"GEN_{i + 1:06d}.1", f"Generatus exempli {i + 1}"
+        names = f"GEN_{i:06d}.1", f"Generatus exempli {i}"
         yield _genome(*names, organelle, code, at, genes, random)
 
 
@@ -119,10 +119,10 @@ def _lines(sequence: bytes, width: int = 70) -> bytes:
     return b"\n".join(sequence[i : i + width] for i in range(0, len(sequence), width))
 
 
-def write_genbank(path: str | Path, n: int = 6, *, genes: int = 13, seed: int = 1) -> Path:
+def write_genbank(path: str | Path, n: int = 6, *, first: int = 1, genes: int = 13) -> Path:
     """Write generated genomes as GenBank records with their genes."""
     path = Path(path)
-    records = (_genbank(g) for g in genomes(n, genes=genes, seed=seed))
+    records = (_genbank(g) for g in genomes(n, first=first, genes=genes))
     path.write_text("".join(records), encoding="ascii")
     return path
 

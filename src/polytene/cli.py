@@ -45,7 +45,7 @@ class Rooms(click.Group):
         except PolyteneError as error:
             from polytene.watch.progress import printable
 
-            click.echo(printable(f"Error: {error}"), err=True)
+            click.echo(printable(f"Error: {error}", keep="\n"), err=True)
             sys.exit(error.exit_code)
 
 
@@ -132,11 +132,12 @@ def warmup() -> None:
     """Compile the kernels ahead of the first run, for this machine's processor."""
     import time
 
-    from polytene.codons import kernels
+    from polytene.codons import kernels, pair_kernels
 
     start = time.perf_counter()
     click.echo("compiling the kernels of codons ...", nl=False)
     kernels.warm()
+    pair_kernels.warm()
     click.echo(f" done in {time.perf_counter() - start:.1f} s")
 
 

@@ -83,7 +83,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def say(options: RunOptions, text: str) -> None:
     """Print a line for people; with ``--json`` it goes to standard error."""
-    click.echo(printable(text), err=options.as_json)
+    click.echo(printable(text, keep="\n"), err=options.as_json)
 
 
 def execute(
@@ -100,7 +100,9 @@ def execute(
     run_dir = options.run_dir or run_dir
     plan = plan.head(options.limit) if options.limit else plan
     if options.dry_run:
-        click.echo(printable(plan.describe()))
+        about = {"kind": plan.kind, "planned": len(plan), "params": plan.params}
+        text = json.dumps(about) if options.as_json else printable(plan.describe(), keep="\n")
+        click.echo(text)
         return None
     if options.fresh:
         remove(run_dir)
@@ -140,7 +142,7 @@ def finish(options: RunOptions, outcome: Outcome, **more: Any) -> None:
             "quarantined": [asdict(f) for f in outcome.quarantined],
             "rejected": [asdict(f) for f in outcome.rejected],
         }
-        click.echo(json.dumps({**counts, **lists, **more}))
+        click.echo(json.dumps({**counts, **lists, **more}, default=str))
     elif not outcome.complete:
         click.echo(f"{outcome.summary()}\nList: polytene quarantine {outcome.directory}", err=True)
     if not outcome.complete:
@@ -155,11 +157,12 @@ def remove(run_dir: Path) -> None:
     UsageError
         If the folder holds something else than a run.
     """
-    if not run_dir.exists():
+    if not run_dir.is_dir() or not any(run_dir.iterdir()):
         return
-    with Lock(run_dir):
-        pass
-    if any(run_dir.iterdir()) and not (run_dir / "ledger").is_dir():
+    if (run_dir / "lock").exists():
+        with Lock(run_dir):
+            pass
+    if not (run_dir / "ledger").is_dir():
         raise UsageError(f"{run_dir} is not a run directory: --fresh does not remove it")
     doomed = run_dir.with_name(f".{run_dir.name}.{os.getpid()}.removed")
     run_dir.rename(doomed)

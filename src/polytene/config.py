@@ -43,4 +43,14 @@ def read_file(path: str | Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read as YAML: {error}") from None
     if not isinstance(found, dict):
         raise UsageError(f"{path}: expected settings such as 'polytene: cluster: workers: 4'")
-    return found
+    return {name: _section(path, name, value) for name, value in found.items()}
+
+
+def _section(path: str | Path, name: str, value: Any) -> Any:
+    """Return a section; one that is empty changes nothing."""
+    if name != "polytene":
+        return value or {}
+    section = {} if value is None else value
+    if not isinstance(section, dict) or not isinstance(section.get("cluster") or {}, dict):
+        raise UsageError(f"{path}: polytene and polytene.cluster hold names and values")
+    return {**section, "cluster": section.get("cluster") or {}}

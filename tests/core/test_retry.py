@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polytene.core.failure import Failure
-from polytene.core.retry import CATEGORIES, POLICIES, Breaker, Policy, Retries
+from polytene.core.failure import CATEGORIES, Failure
+from polytene.core.retry import POLICIES, Breaker, Policy, Retries
 from polytene.exceptions import PreflightError
 
 

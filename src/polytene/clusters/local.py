@@ -29,7 +29,7 @@ LEAST_MEMORY = 512 << 20
 def open_local(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[Client]:
     """Start a local cluster: ``settings`` over the configuration, ``overrides`` over both."""
     check_main_guard()
-    with dask.config.set(settings):
+    with dask.config.set(dask.config.merge(dask.config.config, settings)):
         about = {k.replace("-", "_"): v for k, v in dask.config.get("polytene.cluster").items()}
         about |= overrides
         port = free_port(int(about["dashboard_port"]))
@@ -49,14 +49,13 @@ def _safe_settings(port: int) -> dict[str, Any]:
 
 
 def _cluster(about: Mapping[str, Any], port: int) -> LocalCluster:
-    workers = about["workers"] or default_workers()
     try:
         limit = about["memory_limit"]
         if limit != "auto":
             limit = parse_bytes(limit)
         return LocalCluster(
-            n_workers=int(workers),
-            threads_per_worker=int(about["threads"]),
+            n_workers=_at_least_one(about, "workers", default_workers()),
+            threads_per_worker=_at_least_one(about, "threads", 1),
             memory_limit=limit,
             host=HOST,
             dashboard_address=f"{HOST}:{port}",
@@ -64,6 +63,13 @@ def _cluster(about: Mapping[str, Any], port: int) -> LocalCluster:
         )
     except ValueError as error:
         raise UsageError(f"a local cluster cannot be made of {dict(about)}: {error}") from None
+
+
+def _at_least_one(about: Mapping[str, Any], name: str, default: int) -> int:
+    value = about[name] if about[name] is not None else default
+    if int(value) != value or value < 1:
+        raise ValueError(f"{name} is {value!r}: a whole number from 1")
+    return int(value)
 
 
 def default_workers() -> int:
@@ -89,11 +95,18 @@ def free_port(wanted: int) -> int:
 
 def _wait(client: Client, timeout: str) -> None:
     try:
-        client.wait_for_workers(1, timeout=parse_timedelta(timeout))
+        client.wait_for_workers(1, timeout=_seconds(timeout))
     except TimeoutError:
         raise PreflightError(
             f"no worker came up within {timeout}: is memory or the number of processes short?"
         ) from None
+
+
+def _seconds(timeout: str | float) -> float:
+    try:
+        return float(parse_timedelta(timeout))
+    except (KeyError, ValueError):
+        raise UsageError(f"start_timeout is {timeout!r}: give a time such as '60s'") from None
 
 
 def _announce(client: Client) -> None:

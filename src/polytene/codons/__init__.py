@@ -1,30 +1,48 @@
 """Codon usage over sequence sets of any size.
 
 ``ingest`` turns FASTA and GenBank files into a Parquet set; ``count`` counts the codons of a set;
-``rscu`` and the tables of :mod:`polytene.codons.result` read the counts.
+``rscu``, ``enc``, ``cai``, ``gc3s`` and ``compare`` read the counts; ``pairs`` counts neighbours.
 """
 
+from polytene.codons.adaptation import cai
 from polytene.codons.arrays import count_array
 from polytene.codons.code import CODONS, GENETIC_CODES, GeneticCode, genetic_code
+from polytene.codons.compare import compare
+from polytene.codons.cut import read_cut, to_cut
 from polytene.codons.ingest import ingest, ingest_plan
+from polytene.codons.measures import enc, gc3s
+from polytene.codons.pair_scores import cps
+from polytene.codons.pairs import pairs, pairs_plan
 from polytene.codons.plan import Batch, plan
 from polytene.codons.result import rscu, to_long, to_wide, write
 from polytene.codons.run import count, reduction, stages
+from polytene.codons.usage import read_usage, recode
 
 __all__ = [
     "CODONS",
     "GENETIC_CODES",
     "Batch",
     "GeneticCode",
+    "cai",
+    "compare",
     "count",
     "count_array",
+    "cps",
+    "enc",
+    "gc3s",
     "genetic_code",
     "ingest",
     "ingest_plan",
+    "pairs",
+    "pairs_plan",
     "plan",
+    "read_cut",
+    "read_usage",
+    "recode",
     "reduction",
     "rscu",
     "stages",
+    "to_cut",
     "to_long",
     "to_wide",
     "write",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +14,8 @@ import xarray as xr
 
 from polytene import codons
 from polytene.codons.ingest import ingest_planned
+from polytene.codons.measures_cli import COMMANDS
+from polytene.codons.pairs_cli import pairs
 from polytene.codons.plan import BATCH_BYTES, BATCH_ROWS
 from polytene.codons.run import count_plan
 from polytene.codons.show import long_table
@@ -22,6 +25,7 @@ from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
 from polytene.watch.tables import show
 
+LONGEST_NAME = 220
 CODE = click.IntRange(1, 33)
 
 
@@ -38,6 +42,10 @@ class GeneticCode(click.ParamType[Any]):
 @click.group("codons")
 def group() -> None:
     """Codon usage over sequence sets of any size."""
+
+
+for _command in (*COMMANDS, pairs):
+    group.add_command(_command)
 
 
 @group.command()
@@ -210,19 +218,33 @@ def count(
     layout = layout or ("wide" if output else "long")
     if layout == "wide" and any(hiding.values()):
         raise UsageError("--min-count, --skip-stops and --top hide rows: add --format long")
+    if output is not None:
+        check_output(output, longest=LONGEST_NAME)
     plan = codons.plan(inputs, **chosen)
     say(options, _summary(plan, chosen))
     with_dir = _run_dir(output, options)
-    try:
-        outcome = execute(
-            options, plan, lambda plan, **engine: count_plan(plan, **engine), with_dir
-        )
-        if outcome is not None:
-            table = _table(outcome.result, layout, with_rscu, hiding)
-            _deliver(options, outcome, table, output, layout)
-    finally:
-        if output is None and options.run_dir is None:
-            shutil.rmtree(with_dir, ignore_errors=True)
+    outcome = execute(options, plan, lambda plan, **engine: count_plan(plan, **engine), with_dir)
+    if outcome is not None:
+        table = _table(outcome.result, layout, with_rscu, hiding)
+    if output is None and options.run_dir is None and (outcome is None or outcome.complete):
+        shutil.rmtree(with_dir, ignore_errors=True)  # else messages point at it
+    if outcome is not None:
+        _deliver(options, outcome, table, output, layout)
+
+
+def check_output(path: Path, longest: int) -> None:
+    """Refuse, before any work, a file that could not be written after it.
+
+    Raises
+    ------
+    UsageError
+        If the path is a folder or lies below a file, or its name is too long.
+    """
+    above = next(p for p in path.absolute().parents if p.exists())
+    if path.is_dir() or not above.is_dir():
+        raise UsageError(f"{path}: {'is a folder' if path.is_dir() else f'{above} is a file'}")
+    if len(os.fsencode(path.name)) > longest:
+        raise UsageError(f"{path}: its name is too long: at most {longest} bytes")
 
 
 def _run_dir(output: Path | None, options: RunOptions) -> Path:

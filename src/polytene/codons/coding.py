@@ -12,10 +12,13 @@ import pyarrow.parquet as pq
 from polytene.codons.arrays import spans
 from polytene.codons.groups import Counted
 from polytene.codons.kernels import Softmask, count_pieces
+from polytene.codons.sets import CODING
 from polytene.exceptions import BadInput, Rejected
+from polytene.formats.parquet import Footer, read_footer
 
 Int64s = np.ndarray[Any, np.dtype[np.int64]]
-COLUMNS = ("row", "starts", "ends", "strands", "codon_start", "transl_table", "transl_except")
+NUMBERS = ("row", "starts", "ends", "strands", "codon_start", "transl_table")
+COLUMNS = (*NUMBERS, "seq_id", "transl_except")
 
 
 @dataclass
@@ -27,7 +30,7 @@ class Coding:
     rows: Int64s
 
     @classmethod
-    def read(cls, path: str, by: str) -> Coding:
+    def read(cls, path: str, by: str, sequences: str) -> Coding:
         """Read the file of coding sequences.
 
         Raises
@@ -41,10 +44,9 @@ class Coding:
             table = pq.read_table(path, columns=[*COLUMNS, *extra], use_threads=False)
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise BadInput("damaged-cds", f"{path}: {error}; ingest the set again") from None
-        rows = table.column("row").to_numpy()
-        if (np.diff(rows) < 0).any():
-            raise BadInput("damaged-cds", f"{path}: rows are not in order; ingest the set again")
-        return cls(path, table, rows)
+        if wrong := _damage(table, read_footer(sequences)):
+            raise BadInput("damaged-cds", f"{path}: {wrong}; ingest the set again")
+        return cls(path, table, table.column("row").to_numpy())
 
     def between(self, start: int, stop: int) -> pa.Table:
         """Return the coding sequences of rows ``start`` to ``stop`` (not included)."""
@@ -65,6 +67,12 @@ def count_coding(
     """Count the coding sequences of a slice of rows that begins with row ``start`` of the file."""
     table = coding.between(start, start + data.num_rows)
     rows = table.column("row").to_numpy()
+    if "seq_id" in data.schema.names:
+        ids = pa.chunked_array([data.column("seq_id").take(pa.array(rows - start))])
+        if not ids.cast(pa.string()).equals(table.column("seq_id")):
+            raise BadInput(
+                "damaged-cds", f"{coding.path}: it is of other sequences; ingest the set again"
+            )
     good = np.array([r not in bad for r in rows.tolist()], dtype=bool)
     if keep is not None:
         good &= keep[rows - start]
@@ -83,6 +91,32 @@ def count_coding(
     codes = table.column("transl_table").fill_null(0).to_numpy().astype(np.int64)
     group = _group(data, table, rows - start, by)
     return Counted(counts, sizes // 3, (sizes % 3 > 0) & ~completed, codes, group, rejected)
+
+
+def _damage(table: pa.Table, footer: Footer) -> str | None:
+    """Return what no ingest would have written, if anything."""
+    for name in COLUMNS:
+        if table.schema.field(name).type != CODING.field(name).type:
+            return f"column {name!r} holds {table.schema.field(name).type}"
+    for name in ("row", "seq_id", "starts", "ends", "strands", "codon_start"):
+        if table.column(name).null_count:
+            return f"column {name!r} has nulls"
+    rows = table.column("row").to_numpy()
+    if (np.diff(rows) < 0).any():
+        return "rows are not in order"
+    if len(rows) and not 0 <= rows[0] <= rows[-1] < sum(footer.rows):
+        return f"rows {rows[0]} to {rows[-1]} of a file of {sum(footer.rows)}"
+    lists = [table.column(n).combine_chunks() for n in ("starts", "ends", "strands")]
+    sizes = [x.value_lengths() for x in lists]
+    if not (sizes[0].equals(sizes[1]) and sizes[0].equals(sizes[2])):
+        return "starts, ends and strands differ in number"
+    starts, ends, strands = (x.flatten().to_numpy(zero_copy_only=False) for x in lists)
+    codon_start = table.column("codon_start").to_numpy()
+    if (starts < 0).any() or (ends < starts).any():
+        return "a piece ends before it starts, or starts before its sequence"
+    if not np.isin(strands, (-1, 1)).all() or not np.isin(codon_start, (1, 2, 3)).all():
+        return "a strand is not 1 or -1, or a codon_start not 1, 2 or 3"
+    return None
 
 
 @dataclass

@@ -84,11 +84,25 @@ def _plain(group: pa.Array) -> pa.Array:
         group = group.dictionary_decode()
     if pa.types.is_string(group.type) or pa.types.is_string_view(group.type):
         return group.cast(pa.large_string())
+    if pa.types.is_binary(group.type) or pa.types.is_binary_view(group.type):
+        return group.cast(pa.large_binary())
     return group
 
 
 def _counts(counts: Int64s) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(counts.ravel()), WIDTH)
+
+
+NOTHING = pa.table(
+    {
+        "group": pa.nulls(0),
+        **{
+            n: pa.array([], pa.int64())
+            for n in ("code_min", "code_max", "n_seq", "n_partial", "expected")
+        },
+        "counts": pa.array([], COUNTS),
+    }
+)
 
 
 def counts_of(table: pa.Table) -> Int64s:

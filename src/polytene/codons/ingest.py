@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from polytene.codons.code import genetic_code as known_code
 from polytene.codons.records import Records, records
 from polytene.codons.sets import CDS, MANIFEST
 from polytene.codons.writer import SetWriter
+from polytene.core.canonical import digest
 from polytene.core.files import write_bytes
 from polytene.core.keys import safe_key
 from polytene.core.outcome import Outcome
@@ -60,12 +62,12 @@ def ingest_plan(
     UsageError
         If there is no input, or an argument is wrong.
     """
-    if row_group_mb <= 0:
+    if not 0 < row_group_mb < 1e6:
         raise UsageError(f"row_group_mb is {row_group_mb}: give a size above 0")
     if genetic_code is not None:
         known_code(genetic_code)
     given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    paths = list(dict.fromkeys(Path(p).absolute() for p in given))
+    paths = list(dict.fromkeys(Path(os.path.abspath(p)) for p in given))  # noqa: PTH100
     if not paths:
         raise UsageError("no files given")
     units = [_source(path, name) for path, name in zip(paths, _names(paths), strict=True)]
@@ -76,9 +78,10 @@ def ingest_plan(
 def _names(paths: list[Path]) -> Iterator[str]:
     """Yield a key for each file: its name, with the folder where two files share it."""
     names = [safe_key(p.name) for p in paths]
+    twice = {name for name, n in Counter(names).items() if n > 1}
     for path, name in zip(paths, names, strict=True):
-        alone = names.count(name) == 1
-        yield name if alone else safe_key(f"{path.parent.name}_{path.name}")
+        mark = digest(os.fsencode(path.parent), 4)
+        yield f"{name[:180]}-{mark}" if name in twice else name
 
 
 def _source(path: Path, key: str) -> Source:
@@ -119,13 +122,14 @@ def publish(values: Iterable[tuple[Any, Folder]], folder: Path) -> dict[str, Any
     Returns the manifest.
     """
     before = _manifest(folder)
+    (folder / MANIFEST).unlink(missing_ok=True)  # what is half renewed is not a set
     sources, files = [], []
     for _, value in values:
         sources.append({k: v for k, v in value.info.items() if k != "files"})
         for file in value.info["files"]:
             files.append(file)
             _link(value.path / file["name"], folder / file["name"])
-            if file["cds"]:
+            if file["annotated"]:
                 _link(value.path / CDS / file["name"], folder / CDS / file["name"])
     manifest = {"format": 1, "files": files, "sources": sources, "totals": _totals(sources)}
     write_bytes(folder / MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")

@@ -67,9 +67,13 @@ def _order(result: xr.Dataset) -> list[tuple[int, str]]:
     return [(i, acids[i]) for i in order]
 
 
+def _label(group: object) -> str:
+    return "(no value)" if group is None else str(group)
+
+
 def _cells(result: xr.Dataset, values: np.ndarray[Any, Any]) -> dict[str, list[Any]]:
     rows = [
-        f"{group} ({GENETIC_CODES[code].name.split(';')[0]}, code {code})"
+        f"{_label(group)} ({GENETIC_CODES[code].name.split(';')[0]}, code {code})"
         for group, code in zip(
             result["group"].values.tolist(), result["transl_table"].values.tolist(), strict=True
         )

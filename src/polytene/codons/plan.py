@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any, Literal
 
 from dask.utils import parse_bytes
 
+from polytene.codons.code import CODONS
 from polytene.codons.code import genetic_code as known_code
 from polytene.codons.kernels import Softmask
 from polytene.codons.sample import Sample, draw
-from polytene.codons.sets import coding_file, find_files
+from polytene.codons.sets import coding_file, find_files, is_annotated
 from polytene.core.canonical import digest
 from polytene.core.keys import safe_key
 from polytene.core.plan import Plan, Unit
@@ -24,6 +26,25 @@ BATCH_ROWS = 5000
 BATCH_BYTES = "512MB"
 CODING_COLUMNS = ("cds_id", "gene")
 MANY = 4096
+TAKEN = frozenset(
+    [
+        *CODONS,
+        *(f"rscu_{c}" for c in CODONS),
+        "n_seq",
+        "n_codons",
+        "n_ambiguous",
+        "n_partial",
+        "gc",
+        "gc1",
+        "gc2",
+        "gc3",
+        "codon",
+        "aa",
+        "count",
+        "freq",
+        "rscu",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -110,14 +131,17 @@ def plan(
     codons-count: 1 x batch, total cost 118,204
     """
     _check(mode, frame, genetic_code, batch_size, sample, softmask)
-    most = parse_bytes(batch_bytes) if isinstance(batch_bytes, str) else int(batch_bytes)
+    try:
+        most = parse_bytes(batch_bytes)
+    except ValueError:
+        raise UsageError(f"batch_bytes is {batch_bytes!r}: give a size such as '512MB'") from None
     if most < 1:
         raise UsageError(f"batch_bytes is {batch_bytes}: give a size such as '512MB'")
     files = [_look(path) for path in find_files(inputs)]
     _check_by(files, by, mode)
     drawn = draw([f for _, f in files if f], sample) if sample else None
     units = [u for path, f in files for u in _batches(path, f, mode, batch_size, most, drawn)]
-    if not units:
+    if all(f and not sum(f.rows) for _, f in files):
         raise UsageError(f"{files[0][0]}{' and the others' if len(files) > 1 else ''}: no rows")
     params: dict[str, Any] = {"mode": mode, "frame": frame, "by": by, "softmask": softmask}
     params |= {"genetic_code": genetic_code, "sample": drawn.params if drawn else None}
@@ -153,6 +177,8 @@ def _look(path: Path) -> tuple[Path, Footer | None]:
 
 def _check_by(files: list[tuple[Path, Footer | None]], by: str, mode: Mode) -> None:
     footers = [f for _, f in files if f]
+    if by in TAKEN:
+        raise UsageError(f"tables of counts have a column {by!r} of their own: rename the set's")
     if by == "none" or not footers or any(by in f.columns for f in footers):
         return
     if mode == "cds" and by in CODING_COLUMNS:
@@ -164,16 +190,15 @@ def _check_by(files: list[tuple[Path, Footer | None]], by: str, mode: Mode) -> N
 def _batches(
     path: Path, footer: Footer | None, mode: Mode, rows: int, most: int, sample: Sample | None
 ) -> Iterator[Batch]:
-    name = f"{safe_key(path.name)[:150]}-{digest(str(path).encode(), 4)}"
+    name = f"{safe_key(path.name)[:150]}-{digest(os.fsencode(path), 4)}"
     size, mtime_ns = _identity(path)
     if footer is None:
-        yield Batch(name, str(path), size, mtime_ns, 0, 0, 0, 0)
+        yield Batch(f"{name}.{0:05d}", str(path), size, mtime_ns, 0, 0, 0, 0)
         return
-    cds = coding_file(path) if mode == "cds" else None
-    cds = cds if cds and cds.exists() else None
+    cds = coding_file(path) if mode == "cds" and is_annotated(path) else None
     cds_size, cds_mtime_ns = _identity(cds) if cds else (0, 0)
     start = 0
-    for first, stop in _runs(footer, rows, most):
+    for first, stop in list(_runs(footer, rows, most)) or [(0, 0)]:
         n = sum(footer.rows[first:stop])
         drawn, ties = sample.share(path, first, stop) if sample else (None, 0)
         yield Batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from polytene.formats.coding import Coding
 from polytene.formats.fasta import nucleotide_check, read_fasta
 from polytene.formats.genbank import GenBankRecord, read_genbank, record_code
 from polytene.formats.sniff import sniff
+from polytene.formats.text import decode
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Record:
     """A row of the set, and the coding sequences on it."""
 
     row: dict[str, Any]
-    coding: list[dict[str, Any]] = field(default_factory=list)
+    coding: list[dict[str, Any]] | None = None
+    """None where the file's format has no annotation."""
 
 
 @dataclass
@@ -115,7 +118,7 @@ def _row(found: Records, seq_id: str, description: str, sequence: bytes) -> dict
         "part_start": 0,
         "length": len(sequence),
         "description": description,
-        "source": found.path.name,
+        "source": decode(os.fsencode(found.path.name)),
         "transl_table": found.genetic_code,
         "sequence": sequence.decode("ascii"),
     }

@@ -25,6 +25,7 @@ FRAME_WARNING = "in-frame trinucleotides of whole sequences, which are not codon
 
 def to_dataset(value: pa.Table | None, params: dict[str, Any]) -> xr.Dataset:
     """Return the folded counts as a dataset, after checking that they add up."""
+    import pandas as pd
     import xarray as xr
 
     if value is None:
@@ -47,7 +48,7 @@ def to_dataset(value: pa.Table | None, params: dict[str, Any]) -> xr.Dataset:
             **{k: ("group", v, {"units": "1"}) for k, v in per_group.items()},
         },
         coords={
-            "group": np.array(value.column("group").to_pylist(), dtype=object),
+            "group": pd.Index(value.column("group").to_pylist(), dtype=object, name="group"),
             "codon": list(CODONS),
             "amino_acid": (("group", "codon"), _amino_acids(codes)),
             "transl_table": ("group", codes, {"long_name": "NCBI genetic code, 0: unknown"}),
@@ -124,8 +125,11 @@ def rscu(counts: xr.Dataset | xr.DataArray, genetic_code: int | None = None) -> 
     [[1.5, 0.5]]
     """
     array = cast("xr.DataArray", counts["count"] if hasattr(counts, "data_vars") else counts)
+    if "group" not in array.dims:
+        array = array.expand_dims("group")
+    array = cast("xr.DataArray", _in_order(array)).transpose("group", "codon")
     codes = _codes_for(array, genetic_code)
-    values = np.asarray(array.transpose("group", "codon").values, dtype=np.float64)
+    values = np.asarray(array.values, dtype=np.float64)
     out = np.full(values.shape, np.nan)
     for code in np.unique(codes):
         rows = codes == code
@@ -133,16 +137,28 @@ def rscu(counts: xr.Dataset | xr.DataArray, genetic_code: int | None = None) -> 
     attrs = {"long_name": "relative synonymous codon usage", "units": "1"}
     if counts.attrs.get("mode") == "frame":
         attrs["warning"] = FRAME_WARNING
-    result = array.transpose("group", "codon").copy(data=out)
+    result = array.copy(data=out)
     result.attrs, result.name = attrs, "rscu"
     return result
+
+
+def _in_order(counts: Any) -> Any:
+    """Return counts with their codons in TCAG order: the labels decide, not the places."""
+    found = counts["codon"].values.tolist()
+    if found == list(CODONS):
+        return counts
+    if sorted(found) != sorted(CODONS):
+        raise UsageError(f"all 64 codons are needed, there are {len(found)}")
+    return counts.sel(codon=list(CODONS))
 
 
 def _codes_for(array: xr.DataArray, given: int | None) -> np.ndarray[Any, np.dtype[np.int64]]:
     groups = array.sizes["group"]
     if given is not None:
         return np.full(groups, genetic_code(given).id)
-    codes = array.coords["transl_table"].values if "transl_table" in array.coords else None
+    codes = None
+    if "transl_table" in array.coords:
+        codes = np.broadcast_to(array.coords["transl_table"].values, groups)
     if codes is None or not np.all(codes):
         unknown = groups if codes is None else int((codes == 0).sum())
         raise UsageError(
@@ -150,7 +166,7 @@ def _codes_for(array: xr.DataArray, given: int | None) -> np.ndarray[Any, np.dty
             "genetic_code (--genetic-code), such as 1 (standard), 2 (vertebrate mitochondria), "
             "11 (bacteria, plastids)"
         )
-    return codes  # type: ignore[no-any-return]
+    return codes
 
 
 def _rscu(counts: np.ndarray[Any, Any], code: int) -> np.ndarray[Any, Any]:
@@ -178,6 +194,7 @@ def to_wide(result: xr.Dataset, *, with_rscu: bool = False) -> pa.Table:
 
     The group column is named after ``by``; without grouping there is none.
     """
+    result = _in_order(result)
     counts = result["count"].values
     by = result.attrs["by"]
     columns: dict[str, Any] = {}
@@ -186,7 +203,8 @@ def to_wide(result: xr.Dataset, *, with_rscu: bool = False) -> pa.Table:
     for name in ("n_seq", "n_codons", "n_ambiguous", "n_partial"):
         columns[name] = result[name].values
     codes = result["transl_table"].values
-    columns["transl_table"] = pa.array(codes.astype(np.int16), mask=codes == 0)
+    if by != "transl_table":
+        columns["transl_table"] = pa.array(codes.astype(np.int16), mask=codes == 0)
     gc = _gc(counts)
     for name, values in zip(("gc", "gc1", "gc2", "gc3"), (gc.mean(axis=1), *gc.T), strict=True):
         columns[name] = pa.array(values, mask=np.isnan(values))
@@ -212,6 +230,7 @@ def to_long(
     ``skip_stops`` hides stop codons, ``top`` keeps the most frequent of each group; they hide
     rows after the numbers were made, and change none.
     """
+    result = _in_order(result)
     counts = result["count"].values
     total = counts.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):

@@ -20,7 +20,11 @@ Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 def hash_ids(ids: pa.Array) -> Hashes:
     """Return a stable 64-bit hash of each id; a null hashes like an empty one."""
-    data, starts, stops = spans(ids.cast(pa.large_string()).fill_null(""))
+    if pa.types.is_dictionary(ids.type):
+        ids = ids.dictionary_decode()
+    kinds = pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view
+    kind = pa.large_binary() if any(k(ids.type) for k in kinds) else pa.large_string()
+    data, starts, stops = spans(ids.cast(kind).cast(pa.large_binary()).fill_null(b""))
     return hash_strings(data, np.append(starts, stops[-1:] if len(stops) else [0]))
 
 
@@ -70,6 +74,10 @@ def draw(files: Sequence[Footer], n: int) -> Sample:
         smallest = np.concatenate([smallest, found])
         if len(smallest) > 2 * n:
             smallest = np.partition(smallest, n - 1)[:n]
+    if len(smallest) < n:
+        raise UsageError(
+            f"a sample of {n:,} rows of {len(smallest):,}: the rest of the {total:,} cannot be read"
+        )
     limit = int(np.partition(smallest, n - 1)[n - 1])
     return Sample(n, limit, _counts(files, n, limit))
 
@@ -84,6 +92,10 @@ def _groups(files: Sequence[Footer]) -> Iterator[tuple[Path, int, Hashes]]:
                 hashes = [hash_ids(s.column(0)) for s in slices]
             except BadInput:
                 hashes = []
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise UsageError(
+                    f"{footer.path}: column 'seq_id' cannot be sampled by ({error})"
+                ) from None
             yield footer.path, group, np.concatenate([np.empty(0, np.uint64), *hashes])
 
 

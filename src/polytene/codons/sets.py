@@ -65,13 +65,22 @@ def find_files(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
         If nothing matches, or a folder holds no Parquet file.
     """
     given = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    found: dict[Path, None] = {}
+    found: dict[Any, Path] = {}
     for item in given:
         for path in _expand(str(item)):
-            found[path.absolute()] = None
+            found.setdefault(_identity(path), path.absolute())
     if not found:
         raise UsageError("no Parquet files given")
-    return list(found)
+    return list(found.values())
+
+
+def _identity(path: Path) -> tuple[int, int] | Path:
+    """Return what two names of one file share."""
+    try:
+        about = path.stat()
+    except OSError:
+        return path.absolute()
+    return about.st_dev, about.st_ino
 
 
 def _expand(item: str) -> list[Path]:
@@ -89,7 +98,12 @@ def _expand(item: str) -> list[Path]:
 def _folder(path: Path) -> list[Path]:
     manifest = path / MANIFEST
     if manifest.exists():
-        return [path / f["name"] for f in json.loads(manifest.read_bytes())["files"]]
+        return [path / f["name"] for f in read_manifest(manifest)]
+    if (path / "plan.json").exists():
+        raise UsageError(
+            f"{path}: its ingest did not come to its end; give the same "
+            "`polytene codons ingest` command again"
+        )
     files = sorted(path.glob("*.parquet"))
     if not files:
         raise UsageError(
@@ -104,11 +118,66 @@ def coding_file(path: str | Path) -> Path:
     return path.parent / CDS / path.name
 
 
+def is_annotated(path: str | Path) -> bool:
+    """Whether coding sequences of a set's file are there, or should be by the set's manifest."""
+    path = Path(path)
+    if coding_file(path).exists():
+        return True
+    manifest = path.parent / MANIFEST
+    return manifest.exists() and any(
+        f["name"] == path.name and f.get("annotated", f["cds"] > 0) for f in read_manifest(manifest)
+    )
+
+
+def read_manifest(path: Path) -> list[dict[str, Any]]:
+    """Return what a set's manifest says of its files.
+
+    Raises
+    ------
+    UsageError
+        If it is damaged.
+    """
+    try:
+        files: list[dict[str, Any]] = json.loads(path.read_bytes())["files"]
+        if all(isinstance(f["name"], str) and isinstance(f["cds"], int) for f in files):
+            return files
+    except (ValueError, TypeError, KeyError, OSError):
+        pass
+    raise UsageError(f"{path} is damaged: give the same `polytene codons ingest` command again")
+
+
 def string_column(batch: pa.RecordBatch, name: str) -> Sequence[Any]:
     """Return a column as Python values, None where the batch lacks it."""
     if name not in batch.schema.names:
         return [None] * batch.num_rows
     return batch.column(name).to_pylist()  # type: ignore[no-any-return]
+
+
+def check_numbers(kind: pa.DataType, path: str, name: str) -> None:
+    """Refuse a column of numbers that holds none.
+
+    Raises
+    ------
+    BadInput
+        ``wrong-type``.
+    """
+    types = pa.types
+    tests = (types.is_integer, types.is_floating, types.is_decimal, types.is_null)
+    if not any(test(kind) for test in tests):
+        raise BadInput("wrong-type", f"{path}: column {name!r} holds {kind}, expected numbers")
+
+
+def check_group_type(kind: pa.DataType, path: str, name: str) -> None:
+    """Refuse a group column whose values cannot be sorted.
+
+    Raises
+    ------
+    BadInput
+        ``wrong-type``.
+    """
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_nested(plain) or pa.types.is_float16(plain):
+        raise BadInput("wrong-type", f"{path}: column {name!r} holds {kind}, which makes no groups")
 
 
 def check_column_type(kind: pa.DataType, path: str, name: str) -> None:

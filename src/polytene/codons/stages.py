@@ -9,13 +9,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from polytene.codons.arrays import count_array
+from polytene.codons.arrays import count_array, spans
 from polytene.codons.coding import Coding, count_coding
-from polytene.codons.groups import Counted, group_rows, merge
+from polytene.codons.groups import NOTHING, Counted, group_rows, merge
 from polytene.codons.kernels import AMBIGUOUS, Softmask
 from polytene.codons.plan import CODING_COLUMNS, Batch, Mode
 from polytene.codons.sample import hash_ids
-from polytene.codons.sets import check_column_type, string_column
+from polytene.codons.sets import (
+    check_column_type,
+    check_group_type,
+    check_numbers,
+    string_column,
+)
 from polytene.core.stage import Partial
 from polytene.exceptions import BadInput, BrokenPromise, Rejected
 from polytene.formats.fasta import nucleotide_check
@@ -36,7 +41,7 @@ def count_batch(
     """
     read_coding = batch.cds is not None
     columns = _columns(batch, by, limit is not None, by_coding=mode == "cds" and read_coding)
-    coding = Coding.read(batch.cds, by) if batch.cds else None
+    coding = Coding.read(batch.cds, by, batch.path) if batch.cds else None
     tables: list[pa.Table] = []
     rejected: list[Rejected] = []
     rows = nbytes = 0
@@ -46,6 +51,7 @@ def count_batch(
         start = batch.row + rows
         rows += data.num_rows
         nbytes += data.nbytes
+        data = _without_views(data)
         keep = taken(data)
         counted = _slice(data, start, coding, frame=frame, by=by, softmask=softmask, keep=keep)
         _check(batch, counted)
@@ -55,12 +61,17 @@ def count_batch(
     if rows != batch.rows or taken.rows not in (None, batch.drawn):
         raise BadInput("rows-differ", f"{batch.path}: {rows} rows where {batch.rows} were planned")
     seen = rows if taken.rows is None else taken.rows
-    return Partial(merge(tables), items=seen, nbytes=nbytes, rejected=rejected)
+    return Partial(merge(tables or [NOTHING]), items=seen, nbytes=nbytes, rejected=rejected)
 
 
 def _columns(batch: Batch, by: str, sampled: bool, by_coding: bool) -> list[str]:
     with open_parquet(batch.path) as file:
         schema = file.schema_arrow
+    for name in ("length", "transl_table"):
+        if name in schema.names:
+            check_numbers(schema.field(name).type, batch.path, name)
+    if by in schema.names:
+        check_group_type(schema.field(by).type, batch.path, by)
     if "sequence" in schema.names:
         check_column_type(schema.field("sequence").type, batch.path, "sequence")
     wanted = ["sequence", *(c for c in OPTIONAL if c in schema.names)]
@@ -123,8 +134,9 @@ def _unusable(
     null = sequence.is_null().to_numpy(zero_copy_only=False)
     wrong = null | (sizes == 0)
     if said is not None:
-        told = said.fill_null(-1).to_numpy(zero_copy_only=False)
-        wrong |= told != sizes
+        known = ~pc.is_null(said, nan_is_null=True).to_numpy(zero_copy_only=False)
+        told = said.cast(pa.int64(), safe=False).fill_null(0).to_numpy(zero_copy_only=False)
+        wrong |= known & (told != sizes)
     if keep is not None:
         wrong &= keep
     if not wrong.any():
@@ -149,12 +161,18 @@ def _rows_of(rejected: list[Rejected]) -> set[int]:
     return {int(r.item.rpartition(" ")[2]) for r in rejected}
 
 
+def _without_views(data: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a slice whose columns Arrow can take rows of, which it cannot of views."""
+    for i, (name, kind) in enumerate(zip(data.schema.names, data.schema.types, strict=True)):
+        if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+            large = pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
+            data = data.set_column(i, name, data.column(i).cast(large))
+    return data
+
+
 def _lengths(sequence: pa.Array) -> np.ndarray[Any, np.dtype[np.int64]]:
-    if pa.types.is_dictionary(sequence.type):
-        sequence = sequence.dictionary_decode()
-    sizes = pc.binary_length(sequence).fill_null(0)
-    lengths: np.ndarray[Any, np.dtype[np.int64]] = sizes.to_numpy(zero_copy_only=False)
-    return lengths.astype(np.int64)
+    _, starts, stops = spans(sequence)
+    return stops - starts
 
 
 def _whole(
@@ -181,7 +199,7 @@ def _whole(
 def _codes(data: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.int64]]:
     if "transl_table" not in data.schema.names:
         return np.zeros(data.num_rows, np.int64)
-    column = data.column("transl_table").fill_null(0)
+    column = data.column("transl_table").cast(pa.int64(), safe=False).fill_null(0)
     return column.to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
 
 

@@ -72,10 +72,11 @@ def agrees(sequence: bytes, cds: Coding, code: GeneticCode) -> bool | None:
     for place, letter in _exceptions(cds):
         if 0 <= place < len(found):
             found[place] = letter
-    ours, stated = "".join(found).rstrip("*X"), cds.translation.rstrip("*X")
-    return len(ours) == len(stated) and all(
-        a in ("X", b) for a, b in zip(ours, stated, strict=True)
-    )
+    ours, stated = "".join(found).removesuffix("*"), cds.translation.removesuffix("*")
+    spare = max(0, len(ours) - len(stated))
+    if spare > len(ours) - len(ours.rstrip("*X")) or len(stated) > len(ours):
+        return False
+    return all(a in ("X", b) or b == "X" for a, b in zip(ours, stated, strict=False))
 
 
 def _exceptions(cds: Coding) -> Iterator[tuple[int, str]]:

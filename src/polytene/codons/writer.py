@@ -38,6 +38,7 @@ class SetWriter:
         self._rows: list[dict[str, Any]] = []
         self._coding: list[dict[str, Any]] = []
         self._waiting = self._written = self._row = self._bases = 0
+        self._annotated = False
 
     def __enter__(self) -> SetWriter:
         return self
@@ -55,7 +56,9 @@ class SetWriter:
 
     def add(self, record: Record) -> None:
         """Take a record; full row groups and files are closed."""
-        self._coding += [{**cds, "row": self._row} for cds in record.coding]
+        if record.coding is not None:
+            self._annotated = True
+            self._coding += [{**cds, "row": self._row} for cds in record.coding]
         self._rows.append(record.row)
         self._row += 1
         self._bases += record.row["length"]
@@ -66,7 +69,7 @@ class SetWriter:
                 self._close_file()
 
     def _file_name(self) -> str:
-        number = f".{len(self.files):04d}" if self.files else ""
+        number = f"~{len(self.files):04d}" if self.files else ""  # no key has a ~
         return f"{self.name}{number}.parquet"
 
     def _close_group(self) -> None:
@@ -84,14 +87,15 @@ class SetWriter:
             return
         self._writer.close()
         name = self._file_name()
-        if self._coding:
+        if self._annotated:
             (self.folder / CDS).mkdir(exist_ok=True)
             with _open(self.folder / CDS / name, CODING, []) as out:
                 out.write_table(pa.Table.from_pylist(self._coding, CODING))
         about = {"name": name, "rows": self._row, "bases": self._bases}
-        self.files.append({**about, "cds": len(self._coding)})
+        self.files.append({**about, "cds": len(self._coding), "annotated": self._annotated})
         self._writer, self._coding = None, []
         self._written = self._row = self._bases = 0
+        self._annotated = False
 
 
 def _open(path: Path, schema: pa.Schema, bulky: list[str]) -> pq.ParquetWriter:

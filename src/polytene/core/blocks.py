@@ -10,13 +10,14 @@ from typing import Any
 
 from polytene.core import parts
 from polytene.core.canonical import Json
-from polytene.core.failure import RETRIED, categorise, describe
+from polytene.core.failure import categorise, describe
 from polytene.core.files import FULL, full_disk_named, sync_folder
+from polytene.core.isolate import in_sandbox
 from polytene.core.parts import Ref
 from polytene.core.saved import read_block
 from polytene.core.scratch import scratch_in
 from polytene.core.stage import Leg, Partial
-from polytene.core.values import encode, kind_of
+from polytene.core.values import Form, check_form, encode, form_of
 from polytene.exceptions import Rejected
 
 
@@ -31,13 +32,18 @@ class Job:
     epoch: int
     sync: bool = True
 
+    @property
+    def scratch(self) -> Path:
+        """Where this driver's units have their scratch."""
+        return self.root / "scratch" / f"{self.epoch:05d}"
+
 
 @dataclass(frozen=True)
 class Item:
     """One block to do.
 
-    ``source`` is what the leg before left; ``kept`` is an earlier part of this leg whose failed
-    units are tried again, all of them or only those where trying again can help.
+    ``source`` is what the leg before left; ``kept`` is an earlier part of this leg whose units
+    that failed with one of the categories ``again`` are tried again, in attempt ``attempt``.
     """
 
     block: int
@@ -45,7 +51,10 @@ class Item:
     tag: int
     source: Ref | None = None
     kept: Ref | None = None
-    retry_all: bool = False
+    again: tuple[str, ...] = ()
+    attempt: int = 0
+    isolated: bool = False
+    roomy: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,24 +64,26 @@ class Entry:
     value: object = None
     items: int = 0
     nbytes: int = 0
-    rejected: tuple[tuple[str, str, str, str], ...] = ()
-    failure: tuple[str, str, str, str, str] | None = None
+    rejected: tuple[tuple[str, ...], ...] = ()
+    failure: tuple[str, ...] | None = None
+    retry_after: float | None = None
 
     def after(self, stage: str, returned: object) -> Entry:
         """Return the entry once ``stage`` has returned something."""
         if not isinstance(returned, Partial):
             return replace(self, value=returned)
+        rejected = [(stage, *map(str, Rejected(*r))) for r in returned.rejected]
         return replace(
             self,
             value=returned.value,
-            items=self.items + returned.items,
-            nbytes=self.nbytes + returned.nbytes,
-            rejected=(*self.rejected, *((stage, *Rejected(*r)) for r in returned.rejected)),
+            items=self.items + int(returned.items),
+            nbytes=self.nbytes + int(returned.nbytes),
+            rejected=(*self.rejected, *rejected),
         )
 
-    def to_do(self, retry_all: bool) -> bool:
+    def to_do(self, again: Sequence[str]) -> bool:
         """Whether a unit that came to this is to be tried again."""
-        return self.failure is not None and (retry_all or self.failure[2] in RETRIED)
+        return self.failure is not None and self.failure[2] in again
 
 
 def work(job: Job, items: Sequence[Item]) -> list[dict[str, Json]]:
@@ -84,47 +95,82 @@ def work(job: Job, items: Sequence[Item]) -> list[dict[str, Json]]:
     return receipts
 
 
-def part_name(leg: str, block: int, tag: int, epoch: int) -> str:
+def part_name(leg: str, item: Item, epoch: int) -> str:
     """Return the name of the part of one attempt."""
-    return f"parts/{leg}/{block // 1000:05d}/{tag:016x}.{epoch:05d}"
+    attempt = f"{epoch:05d}.{item.attempt:02d}"
+    return f"parts/{leg}/{item.block // 1000:05d}/{item.tag:016x}.{attempt}"
 
 
 def _block(job: Job, item: Item) -> dict[str, Json]:
     start = time.perf_counter()
-    name = part_name(job.leg.fingerprint, item.block, item.tag, job.epoch)
-    kept = 0
+    name = part_name(job.leg.fingerprint, item, job.epoch)
+    about: dict[str, Json] = {"block": item.block, "kept": 0, "retry_after": None}
     if (job.root / f"{name}.json").exists():  # Dask may run a task twice
         receipt, _ = parts.read_receipt(job.root, name)
     else:
         units = read_block(job.units, item.offset, item.tag, job.unit_type)
         before = entries(job.root, item.source) or [Entry()] * len(units)
         old = entries(job.root, item.kept)
-        with scratch_in(job.root / "scratch"):
-            done = []
-            for i, unit in enumerate(units):
-                keep = old and not old[i].to_do(item.retry_all)
-                done.append(old[i] if keep else _unit(job.leg, unit, before[i]))
+        with scratch_in(job.scratch):
+            done = _entries(job, item, units, before, old)
             receipt = _commit(job, item, name, done)
-        kept = sum(e.failure is None and not e.to_do(item.retry_all) for e in old)
-    return {**receipt, "block": item.block, "seconds": time.perf_counter() - start, "kept": kept}
+        about["kept"] = sum(e.failure is None for e in old)
+        about["retry_after"] = max((e.retry_after for e in done if e.retry_after), default=None)
+    return {**receipt, **about, "seconds": time.perf_counter() - start}
 
 
-def _unit(leg: Leg, unit: Any, entry: Entry) -> Entry:
-    if entry.failure is not None:
-        return entry
+def _entries(
+    job: Job, item: Item, units: Sequence[Any], before: Sequence[Entry], old: Sequence[Entry]
+) -> list[Entry]:
+    done: list[Entry] = []
+    form: Form | None = None
+    for i, unit in enumerate(units):
+        if old and not old[i].to_do(item.again):
+            entry = old[i]
+        elif before[i].failure is not None:
+            entry = before[i]
+        else:
+            entry = _unit(job, item, unit, before[i], form)
+        form = form or (None if entry.failure else form_of(entry.value))
+        done.append(entry)
+    return done
+
+
+def _unit(job: Job, item: Item, unit: Any, before: Entry, form: Form | None) -> Entry:
+    leg = job.leg
+    if not item.isolated and not leg.isolated:
+        return run_unit(leg, unit, before, form)
+    try:
+        return in_sandbox(run_unit, leg, unit, before, form, roomy=item.roomy)
+    except Exception as error:
+        return _failed(unit.key, leg.name, error)
+
+
+def run_unit(leg: Leg, unit: Any, entry: Entry, form: Form | None = None) -> Entry:
+    """Run one unit through a leg; whatever it raises is its own failure.
+
+    ``form`` is what the units before it in its block returned; all have to return the same.
+    """
     stage = leg.stages[0]
     previous = () if leg.first else (entry.value,)
     try:
         for stage in leg.stages:
             entry = entry.after(stage.name, stage.func(unit, *previous))
-            kind_of(entry.value)
             previous = (entry.value,)
-    except Exception as error:
+        check_form(entry.value, form)
+    except (Exception, SystemExit) as error:
         if isinstance(error, OSError) and error.errno in FULL:
             with full_disk_named(Path(error.filename or "the run directory")):
                 raise
-        return Entry(failure=(unit.key, stage.name, categorise(error), *describe(error)))
+        return _failed(unit.key, stage.name, error)
     return entry
+
+
+def _failed(key: str, stage: str, error: BaseException) -> Entry:
+    if isinstance(error, OSError) and error.errno in FULL:
+        raise error
+    after = getattr(error, "retry_after", None)
+    return Entry(failure=(key, stage, categorise(error), *describe(error)), retry_after=after)
 
 
 def _commit(job: Job, item: Item, name: str, done: Sequence[Entry]) -> dict[str, Json]:

@@ -10,6 +10,7 @@ from polytene.core.failure import Failure
 from polytene.core.ledger import Record
 from polytene.core.parts import Ref
 from polytene.core.reduce import Tree
+from polytene.core.retry import SHARE, Breaker
 from polytene.core.saved import SavedPlan
 from polytene.exceptions import BrokenPromise, TooManyFailures
 
@@ -25,10 +26,20 @@ class Books:
         Where settled blocks go to be folded; None where they are not folded.
     on_event
         Hears of each block that settles.
+    max_quarantined
+        Share of the units that may fail.
     """
 
-    def __init__(self, plan: SavedPlan[Any], tree: Tree | None, on_event: OnEvent) -> None:
+    def __init__(
+        self,
+        plan: SavedPlan[Any],
+        tree: Tree | None,
+        on_event: OnEvent,
+        max_quarantined: float = 1.0,
+    ) -> None:
         self.plan, self.tree, self.on_event = plan, tree, on_event
+        self.max_quarantined = max_quarantined
+        self.breaker = Breaker(max(SHARE, max_quarantined))
         self.computed = self.resumed = self.items = self.nbytes = self.settled = 0
         self.refs: list[Ref | None] = [None] * len(plan.index)
         self._failures: list[tuple[int, int, Failure]] = []
@@ -54,8 +65,8 @@ class Books:
         """
         reason = "worker-lost"
         lost = [
-            (block, i, Failure(unit.key, stage, "infrastructure", reason, detail))
-            for i, unit in enumerate(self.plan.block(block))
+            (block, i, Failure(key, stage, "infrastructure", reason, detail))
+            for i, key in enumerate(self.plan.keys(block))
         ]
         self._failures += lost
         self._settle(block, None, 0)
@@ -66,7 +77,7 @@ class Books:
         failures = [(block, i, Failure(*f)) for i, *f in receipt["failures"]]
         if not receipt["rejected"]:
             return failures, []
-        keys = [u.key for u in self.plan.block(block)]
+        keys = self.plan.keys(block)
         rejected = [
             (block, i, Failure(keys[i], stage, "input", reason, detail, item))
             for i, stage, item, reason, detail in receipt["rejected"]
@@ -84,6 +95,7 @@ class Books:
         said = tuple(f for _, _, f in failures)
         units, items, nbytes = receipt["units"], receipt["items"], receipt["nbytes"]
         self.on_event(Settled(units, cost, items, nbytes, said, receipt["seconds"]))
+        self.breaker.settled(units, said)
 
     @property
     def quarantined(self) -> list[Failure]:
@@ -95,7 +107,7 @@ class Books:
         """Items that were rejected inside units, in plan order."""
         return [f for _, _, f in sorted(self._failures, key=_place) if f.item is not None]
 
-    def close(self, max_quarantined: float) -> Ended:
+    def close(self) -> Ended:
         """Check that nothing was lost and that not too much failed.
 
         Raises
@@ -103,7 +115,7 @@ class Books:
         BrokenPromise
             If planned != computed + resumed + quarantined.
         TooManyFailures
-            If more than the share ``max_quarantined`` of the units is quarantined.
+            If more than the allowed share of the units is quarantined.
         """
         bad = self.quarantined
         planned, done = len(self.plan), self.computed + self.resumed + len(bad)
@@ -112,8 +124,8 @@ class Books:
                 f"{planned} units planned, but {self.computed} computed + {self.resumed} resumed "
                 f"+ {len(bad)} quarantined = {done}: please report this"
             )
-        if len(bad) > max_quarantined * planned:
-            raise TooManyFailures(_too_many(bad, planned, max_quarantined, self.plan))
+        if len(bad) > self.max_quarantined * planned:
+            raise TooManyFailures(_too_many(bad, planned, self.max_quarantined, self.plan))
         return Ended(self.computed, self.resumed, len(bad), len(self.rejected))
 
 

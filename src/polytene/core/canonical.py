@@ -11,8 +11,8 @@ Json = Any
 
 
 def canonical(value: Json) -> bytes:
-    """Return ``value`` as JSON with sorted keys and no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """Return ``value`` as ASCII JSON with sorted keys and no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def digest(data: bytes, size: int = 16) -> str:

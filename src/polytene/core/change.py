@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from polytene.core.canonical import Json
 from polytene.core.plan import Plan
-from polytene.core.saved import SavedPlan, blocks, line_of, load, save, tag_of
+from polytene.core.saved import SavedPlan, blocks, fields_of, line_of, load, save, tag_of
 from polytene.core.stage import Leg
-from polytene.exceptions import PlanChanged, UsageError
+from polytene.exceptions import DamagedRun, PlanChanged, UsageError
+
+logger = logging.getLogger(__name__)
 
 ON_CHANGE = ("fail", "rerun")
 
@@ -57,14 +60,15 @@ def adopt_plan(
     if on_change not in ON_CHANGE:
         raise UsageError(f"on_change is {on_change!r}: one of {', '.join(ON_CHANGE)}")
     stages = stages_of(chain)
-    extra = {"stages": stages, "leg": chain[-1].fingerprint}
-    if not (folder / "plan.json").exists():
+    extra = {"stages": stages, "legs": [leg.fingerprint for leg in chain]}
+    old = _old(folder, plan)
+    if old is None:
         return save(plan, folder, extra), Change()
-    old = load(folder, _type_of(plan))
-    if old.fingerprint == plan.fingerprint and old.head["stages"] == stages:
+    same = old.fingerprint == plan.fingerprint and old.head.get("legs") == extra["legs"]
+    if same and old.head["final"] == plan.final:
         return old, Change()
     change = compare(old, plan, stages)
-    if change.needs_choice and on_change == "fail":
+    if change.needs_choice and on_change == "fail" and _has_work(folder):
         raise PlanChanged(
             f"{folder} holds a run of something else:\n{change.table(plan.noun)}\n"
             "Nothing was started. Compute what changed: the same command with --on-change rerun; "
@@ -73,8 +77,23 @@ def adopt_plan(
     return save(plan, folder, extra), change
 
 
-def _type_of(plan: Plan[Any]) -> type[Any] | None:
-    return next((type(u) for u in plan), None)
+def _old(folder: Path, plan: Plan[Any]) -> SavedPlan[Any] | None:
+    """Return the plan that is there, if it is and its files are whole."""
+    if not (folder / "plan.json").exists():
+        return None
+    kind = next((type(u) for u in plan), None)
+    try:
+        old = load(folder, kind)
+        for block in range(len(old.index)):
+            old.fields(block)
+    except DamagedRun as error:
+        logger.warning("%s; the plan is written again", error)
+        return None
+    return old
+
+
+def _has_work(folder: Path) -> bool:
+    return any((folder / "parts").glob("*/*/*.json"))
 
 
 def compare(old: SavedPlan[Any], plan: Plan[Any], stages: Json) -> Change:
@@ -82,29 +101,29 @@ def compare(old: SavedPlan[Any], plan: Plan[Any], stages: Json) -> Change:
     change = Change()
     head = {"kind": plan.kind, "params": plan.params, "block": plan.block}
     _differences(change.lines, "", {k: old.head[k] for k in head}, head)
-    _stages(change.lines, old.head["stages"], stages)
+    _stages(change.lines, old.head.get("stages", stages), stages)
     tags = {int(t) for t in old.index["tag"]}
-    new_units: dict[str, Any] = {}
+    new_units: dict[str, Json] = {}
     for chunk in blocks(plan):
         tag = tag_of(line_of(chunk))
         if tag in tags:
             tags.discard(tag)
         else:
-            new_units |= {u.key: u for u in chunk}
+            new_units |= {u.key: fields_of(u) for u in chunk}
     _units(change, old, tags, new_units)
     return change
 
 
-def _units(change: Change, old: SavedPlan[Any], tags: set[int], new_units: dict[str, Any]) -> None:
+def _units(change: Change, old: SavedPlan[Any], tags: set[int], new_units: dict[str, Json]) -> None:
     for block, tag in enumerate(old.index["tag"]):
         if int(tag) not in tags:
             continue
-        for unit in old.block(block):
-            new = new_units.pop(unit.key, None)
+        for unit in old.fields(block):
+            new = new_units.pop(unit["key"], None)
             if new is None:
-                change.removed.append(unit.key)
+                change.removed.append(unit["key"])
             elif new != unit:
-                change.changed.append(unit.key)
+                change.changed.append(unit["key"])
     change.added += new_units
 
 

@@ -6,18 +6,22 @@ import functools
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import dask
 from distributed import KilledWorker, as_completed
 
+from polytene.core import parts
 from polytene.core.blocks import Item, Job, work
 from polytene.core.books import Books
 from polytene.core.ledger import Ledger
+from polytene.core.limits import Limits
 from polytene.core.parts import Ref
 from polytene.core.reduce import Node, Reduction, fold
 from polytene.core.resume import Standing
+from polytene.core.retry import Retries
 from polytene.core.saved import SavedPlan
 from polytene.core.stage import Leg
 from polytene.core.window import Task, Window
@@ -28,9 +32,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 3
+DEATHS = 5
 GATHER = 0.1
 POLL = 0.005
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run uses its cluster; nothing of it changes a result."""
+
+    limits: Mapping[str, float]
+    in_flight: int
+    task_seconds: float
+    retry_seconds: float
+    sync: bool
 
 
 class Drive:
@@ -49,159 +64,218 @@ class Drive:
         ledger: Ledger,
         books: Books,
         standing: Standing,
-        in_flight: int,
+        settings: Settings,
     ) -> None:
-        self.client, self.plan, self.chain, self.ledger, self.books = (
-            client,
-            plan,
-            chain,
-            ledger,
-            books,
-        )
-        self.standing = standing
-        sync = bool(dask.config.get("polytene.fsync", True))
-        self.jobs = [
-            Job(plan.folder, plan.path, plan.unit_type, leg, ledger.epoch, sync) for leg in chain
-        ]
-        combine = reduction.combine
-        self.fold = functools.partial(fold, plan.folder, combine, sync) if combine else None
-        threads = sum(client.nthreads().values())
-        seconds = float(dask.config.get("polytene.task-seconds", 10))
-        fresh = standing.fresh
-        self.window = Window(len(chain), fresh, len(fresh), in_flight, threads, seconds)
-        for leg, block in standing.half:
-            self.window.arrive(leg, block)
+        self.client, self.plan, self.chain = client, plan, chain
+        self.ledger, self.books, self.standing = ledger, books, standing
+        place = (plan.folder, plan.path, plan.unit_type)
+        self.jobs = [Job(*place, leg, ledger.epoch, settings.sync) for leg in chain]
+        self.fold = functools.partial(fold, plan.folder, reduction.combine, settings.sync)
+        self.window = self._window(settings)
+        self.retries = Retries(base=settings.retry_seconds)
         self.pool = as_completed(loop=client.loop, raise_errors=False)
         self.token = uuid.uuid4().hex[:8]
-        self.flying: dict[str, tuple[Task, bool] | Node] = {}
-        self.tries: dict[int, int] = {}
-        self.deaths: dict[int, int] = {}
-        self.stopping = False
+        self.flying: dict[str, tuple[Task | Node, Future]] = {}
+        self.attempts: Counter[tuple[int, int]] = Counter()
+        self.deaths: Counter[Any] = Counter()
+        self.roomy: set[int] = set()
+        self.resumed: dict[tuple[int, int], int] = {}
+
+    def _window(self, settings: Settings) -> Window:
+        limits = Limits(settings.limits)
+        for leg in self.chain:
+            limits.check(leg.uses, f"stage {leg.name}")
+        footprint = self.plan.head["footprint"]
+        limits.check(footprint, f"the largest {self.plan.head['noun']}")
+        fresh, threads = self.standing.fresh, sum(self.client.nthreads().values())
+        window = Window(
+            self.chain,
+            limits,
+            fresh,
+            len(fresh),
+            holds=self.plan.holds if footprint else None,
+            in_flight=settings.in_flight,
+            threads=threads,
+            task_seconds=settings.task_seconds,
+        )
+        for place, block in self.standing.half:
+            window.arrive(place, block, half_done=True)
+        return window
 
     def to_end(self, stop: Callable[[], bool]) -> None:
-        """Work until nothing is left, or until ``stop`` says so and all that flies has landed."""
-        self._submit()
-        while self.flying:
-            self._settle(self._landed())
-            if not self.stopping and stop():
-                self.stopping = True
-                logger.warning("stopping: %d tasks are still settled", len(self.flying))
-            if not self.stopping:
-                self._submit()
-        if self.stopping:
-            left = len(self.plan) - self.books.settled
+        """Work until nothing is left, or until ``stop`` says so and what runs has landed."""
+        stopping = False
+        try:
+            while True:
+                if not stopping and stop():
+                    stopping = True
+                    self._recall()
+                if not stopping:
+                    self._submit()
+                if not self.flying and (stopping or not self.window.waiting):
+                    break
+                self._settle(self._landed(stopping))
+        finally:
+            self.client.cancel([future for _, future in self.flying.values()])
+        left = len(self.plan) - self.books.settled
+        if stopping and (left or (self.books.tree and self.books.tree.ready)):
             raise Interrupted(
                 f"stopped with {left:,} of {len(self.plan):,} units to do; what is done is safe, "
                 "and the same command goes on from there"
             )
 
+    def _recall(self) -> None:
+        """Take back what no worker has begun."""
+        begun = {key for keys in self.client.processing().values() for key in keys}
+        waiting = [key for key in self.flying if key not in begun]
+        self.client.cancel([self.flying.pop(key)[1] for key in waiting])
+        logger.warning("stopping: %d tasks that run are finished", len(self.flying))
+
     def _submit(self) -> None:
         groups: dict[tuple[int, bool], list[Task]] = {}
-        for task, alone in self.window.admit():
-            groups.setdefault((task.leg, alone), []).append(task)
-        for (leg, alone), tasks in groups.items():
-            self._send(leg, alone, tasks)
+        for task in self.window.admit():
+            groups.setdefault((task.leg, task.isolated), []).append(task)
+        for (leg, _), tasks in groups.items():
+            self._send(leg, tasks)
         if self.books.tree and (nodes := self.books.tree.ready):
             self.books.tree.ready = []
             self._send_folds(nodes)
 
-    def _send(self, leg: int, alone: bool, tasks: list[Task]) -> None:
+    def _send(self, leg: int, tasks: list[Task]) -> None:
         part = self.chain[leg]
-        keys = [f"{part.name}-{self._mark(t)}-{self.token}" for t in tasks]
-        items = [[self._item(leg, block) for block in t.blocks] for t in tasks]
         futures = self.client.map(
             functools.partial(work, self.jobs[leg]),
-            items,
-            key=keys,
+            [[self._item(leg, block, task.isolated) for block in task.blocks] for task in tasks],
+            key=[self._key(part.name, f"{leg}.{task.blocks[0]}") for task in tasks],
             priority=leg,
             pure=False,
             retries=0,
             resources=dict(part.needs) or None,
         )
-        self.flying.update(zip(keys, ((t, alone) for t in tasks), strict=True))
-        self.pool.update(futures)
+        self._fly(tasks, futures)
 
-    def _mark(self, task: Task) -> str:
-        first = task.blocks[0]
-        tried = self.tries.get(first, 0)
-        return f"{first}.{tried}" if tried else str(first)
+    def _key(self, name: str, what: str) -> str:
+        self.attempts[-1, 0] += 1
+        return f"{name}-{what}.{self.attempts[-1, 0]}-{self.token}"
 
-    def _item(self, leg: int, block: int) -> Item:
+    def _item(self, leg: int, block: int, isolated: bool) -> Item:
         where, standing = self.plan.index[block], self.standing
-        source, kept = standing.source.get(block), standing.kept.get((leg, block))
-        offset, tag = int(where["offset"]), int(where["tag"])
-        return Item(block, offset, tag, source, kept, standing.retry_all)
+        kept, again = standing.kept.get((leg, block), (None, ()))
+        return Item(
+            block,
+            int(where["offset"]),
+            int(where["tag"]),
+            standing.source.get(block),
+            kept,
+            again,
+            self.attempts[leg, block],
+            isolated,
+            block in self.roomy,
+        )
 
     def _send_folds(self, nodes: list[Node]) -> None:
-        keys = [f"fold-{n.level}.{n.index}-{self.token}" for n in nodes]
-        futures = self.client.map(self.fold, nodes, key=keys, priority=10, pure=False)
-        self.flying.update(zip(keys, nodes, strict=True))
+        keys = [self._key("fold", f"node{node.level}.{node.index}") for node in nodes]
+        futures = self.client.map(self.fold, nodes, key=keys, priority=10, pure=False, retries=0)
+        self._fly(nodes, futures)
+
+    def _fly(self, what: Sequence[Task | Node], futures: list[Future]) -> None:
+        self.flying.update((f.key, (w, f)) for w, f in zip(what, futures, strict=True))
         self.pool.update(futures)
 
-    def _landed(self) -> list[Future]:
+    def _landed(self, stopping: bool) -> list[Future]:
         """Wait for futures; many are taken at once while there is enough in flight."""
-        while not (batch := self.pool.next_batch(block=False)):
-            self._check_cluster()
+        batch = self.pool.next_batch(block=False)
+        if not batch:
+            self.check()
             time.sleep(POLL)
-        if self.window.waiting and self.window.flying > self.window.low:
+            return []
+        window = self.window
+        if not stopping and not window.capped and window.waiting and window.flying > window.low:
             time.sleep(GATHER)
             batch += self.pool.next_batch(block=False)
-        return list(batch)
+        return [future for future in batch if future.key in self.flying]
 
-    def _check_cluster(self) -> None:
+    def check(self) -> None:
+        """Raise if the cluster or the ledger cannot go on."""
+        self.ledger.check()
         if self.client.status in ("closed", "closing"):
             raise Interrupted("the cluster is gone; what is done is safe, give the command again")
 
     def _settle(self, batch: list[Future]) -> None:
         good = [f for f in batch if f.status == "finished"]
         for future, value in zip(good, self.client.gather(good), strict=True):
-            self._take(self.flying.pop(future.key), value)
+            what, _ = self.flying.pop(future.key)
+            if isinstance(what, Node):
+                assert self.books.tree is not None
+                self.books.tree.settle(what.level + 1, what.index, value)
+            else:
+                self.window.landed(what)
+                for receipt in value:
+                    self._take(what.leg, dict(receipt))
         for future in batch:
             if future.status != "finished":
-                self._lost(self.flying.pop(future.key), future)
+                self._lost(self.flying.pop(future.key)[0], future)
 
-    def _take(self, what: tuple[Task, bool] | Node, value: Any) -> None:
-        if isinstance(what, Node):
-            assert self.books.tree is not None
-            self.books.tree.settle(what.level + 1, what.index, value)
-            return
-        task, alone = what
-        self.window.landed(task, alone)
-        for receipt in value:
-            block, seconds = receipt.pop("block"), receipt.pop("seconds")
-            self.window.measured(task.leg, seconds)
-            kept = receipt.pop("kept")
-            self.ledger.add({**receipt, "seconds": round(seconds, 4)})
-            if task.leg + 1 == len(self.chain):
-                self.standing.source.pop(block, None)
-                self.books.take(block, {**receipt, "seconds": seconds, "kept": kept}, resumed=False)
-            else:
-                self.standing.source[block] = Ref(receipt["part"], receipt["digest"])
-                self.window.arrive(task.leg + 1, block)
+    def _take(self, leg: int, receipt: dict[str, Any]) -> None:
+        about = {k: receipt.pop(k) for k in ("block", "kept", "retry_after", "seconds")}
+        block, ref = about["block"], Ref(receipt["part"], receipt["digest"])
+        about["kept"] = self.resumed.setdefault((leg, block), about["kept"])
+        if replaced := self.standing.kept.pop((leg, block), None):
+            parts.remove(self.plan.folder, replaced[0].name)
+        self.window.measured(leg, about["seconds"])
+        self.ledger.add({**receipt, "seconds": round(about["seconds"], 4)})
+        failed = [(f[3], about["retry_after"]) for f in receipt["failures"]]
+        again, wait = self.retries.again(leg, block, failed)
+        if again:
+            self._again(leg, block, ref, again, wait)
+        elif leg + 1 < len(self.chain):
+            self.standing.source[block] = ref
+            self.window.arrive(leg + 1, block)
+        else:
+            self.standing.source.pop(block, None)
+            self.resumed.pop((leg, block))
+            self.window.settled(block)
+            self.books.take(block, {**receipt, **about}, resumed=False)
 
-    def _lost(self, what: tuple[Task, bool] | Node, future: Future) -> None:
-        self._check_cluster()
+    def _again(self, leg: int, block: int, ref: Ref, again: tuple[str, ...], wait: float) -> None:
+        self.standing.kept[leg, block] = ref, again
+        self.attempts[leg, block] += 1
+        if "memory" in again:
+            self.roomy.add(block)
+        isolated = bool({"memory", "tool"} & {*again}) and not self.chain[leg].needs
+        self.window.again(Task(leg, (block,), isolated), wait)
+
+    def _lost(self, what: Task | Node, future: Future) -> None:
+        """Try again what was lost with a worker: units in a sandbox, to find which one it was."""
+        self.check()
         error = future.exception() if future.status == "error" else None
         if error is not None and not isinstance(error, KilledWorker):
             raise error
         if isinstance(what, Node):
-            raise Interrupted(
-                f"combining {len(what.children)} parts killed its worker, most likely for memory: "
-                "give the same command again with a larger --memory-limit"
-            )
-        task, alone = what
-        self.window.landed(task, alone)
-        leg = self.chain[task.leg].name
-        logger.warning("a worker died while %s ran %d blocks", leg, len(task.blocks))
-        for block in task.blocks:
-            self.tries[block] = self.tries.get(block, 0) + 1
-            self.deaths[block] = self.deaths.get(block, 0) + alone
-            if self.deaths[block] < ATTEMPTS:
-                self.window.again(Task(task.leg, (block,)))
+            self._lost_fold(what)
+            return
+        self.window.landed(what)
+        leg = self.chain[what.leg]
+        logger.warning("a worker died while %s ran %d blocks", leg.name, len(what.blocks))
+        for block in what.blocks:
+            self.deaths[block] += 1
+            if self.deaths[block] < DEATHS:
+                alone = not leg.needs
+                self.window.again(Task(what.leg, (block,), alone), alone=bool(leg.needs))
             else:
-                self._lose(block, leg, f"its worker died {ATTEMPTS} times while it ran alone")
+                self._lose(block, leg.name, f"its worker died {DEATHS} times while it ran")
+
+    def _lost_fold(self, node: Node) -> None:
+        self.deaths[node] += 1
+        if self.deaths[node] >= DEATHS:
+            raise Interrupted(
+                f"combining {len(node.children)} parts killed its worker {DEATHS} times, most "
+                "likely for memory: give the same command again with a larger --memory-limit"
+            )
+        self._send_folds([node])
 
     def _lose(self, block: int, leg: str, detail: str) -> None:
+        self.window.settled(block)
         failures = self.books.lose(block, leg, detail)
         tag = f"{int(self.plan.index[block]['tag']):016x}"
         self.ledger.note({"event": "lost", "tag": tag, "failures": failures})

@@ -6,9 +6,11 @@ import errno
 import traceback
 from dataclasses import dataclass
 
+from polytene.core.sandbox import Died, TimedOut
 from polytene.exceptions import BadInput
 
 LONGEST = 500
+CATEGORIES = ("transport", "infrastructure", "memory", "tool", "input")
 RETRIED = frozenset({"transport", "infrastructure", "memory"})
 _INFRASTRUCTURE = {errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN}
 
@@ -48,10 +50,15 @@ class Failure:
 
 
 def categorise(error: BaseException) -> str:
-    """Return the category of an exception that a stage raised."""
+    """Return the category of an exception that a stage raised.
+
+    An exception may say it itself, with an attribute ``category``.
+    """
     if isinstance(error, BadInput):
         return "input"
-    if isinstance(error, MemoryError):
+    if (said := getattr(error, "category", None)) in CATEGORIES:
+        return str(said)
+    if isinstance(error, MemoryError) or (isinstance(error, Died) and error.why):
         return "memory"
     if isinstance(error, ConnectionError | TimeoutError):
         return "transport"
@@ -63,7 +70,9 @@ def categorise(error: BaseException) -> str:
 def describe(error: BaseException) -> tuple[str, str]:
     """Return reason and detail of an exception, with the line that raised it."""
     if isinstance(error, BadInput):
-        return error.reason, error.detail[:LONGEST]
+        return str(error.reason), str(error.detail)[:LONGEST]
+    if isinstance(error, Died | TimedOut):
+        return ("timeout" if isinstance(error, TimedOut) else "died"), str(error)[:LONGEST]
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
     return type(error).__name__, f"{str(error)[:LONGEST]}{where}"

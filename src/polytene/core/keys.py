@@ -24,7 +24,7 @@ def safe_key(text: str) -> str:
     >>> safe_key("../a b;rm")
     '%2E.%2Fa%20b%3Brm'
     """
-    key = quote(text, safe="+=@,", errors="surrogateescape")
+    key = quote(text, safe="+=@,", errors="surrogateescape").replace("~", "%7E")
     if not key:
         return "%"
     if not is_safe(key[0]):

@@ -7,7 +7,9 @@ from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from polytene.core.stage import Partial, Stage, as_stage
+from polytene.core.canonical import digest
+from polytene.core.saved import line_of
+from polytene.core.stage import Partial, Stage, as_stage, legs
 from polytene.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -32,12 +34,21 @@ def to_delayed(plan: Plan[Any], stages: Sequence[Stage | Callable[..., Any]]) ->
     import dask
 
     chain = [as_stage(s) for s in stages]
+    for stage in chain:
+        if stage.uses:
+            raise UsageError(
+                f"stage {stage.name!r} uses {', '.join(stage.uses)}, which plain Dask does not "
+                "limit: use polytene.run, or take `uses` away"
+            )
     calls = [(dask.delayed(apply, pure=False), s) for s in chain]
+    marks = [
+        leg.fingerprint for stage in range(len(chain)) for leg in legs(chain[: stage + 1])[-1:]
+    ]
     out = []
     for unit in plan:
         previous: tuple[Any, ...] = ()
-        for call, stage in calls:
-            name = f"{stage.name}-{unit.key}"
+        for (call, stage), mark in zip(calls, marks, strict=True):
+            name = f"{stage.name}-{mark}-{digest(line_of([unit]), 8)}"
             with dask.annotate(resources=dict(stage.needs)) if stage.needs else nullcontext():
                 previous = (call(stage.func, unit, *previous, dask_key_name=name),)
         out.append(previous[0])

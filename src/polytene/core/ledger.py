@@ -21,10 +21,11 @@ from polytene.core import parts
 from polytene.core.canonical import Json, canonical
 from polytene.core.files import full_disk_named, sync_folder
 from polytene.core.versions import versions
-from polytene.exceptions import DamagedRun
+from polytene.exceptions import DamagedRun, RunLocked
 
 EVERY = 0.5
 MOST = 1000
+SEGMENTS = "[0-9][0-9][0-9][0-9][0-9]-*.jsonl"
 
 Record = dict[str, Json]
 
@@ -40,13 +41,16 @@ def parse(line: bytes) -> Record | None:
     body, _, mark = line.rstrip(b"\n").rpartition(b" ")
     if not line.endswith(b"\n") or mark != b"%08x" % zlib.crc32(body):
         return None
-    record: Record = json.loads(body)
-    return record
+    try:
+        record = json.loads(body)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def segments(root: Path) -> list[Path]:
     """Return the ledger's files, oldest first."""
-    return sorted((root / "ledger").glob("*.jsonl"))
+    return sorted((root / "ledger").glob(SEGMENTS))
 
 
 def read(root: Path) -> Iterator[Record | None]:
@@ -54,7 +58,13 @@ def read(root: Path) -> Iterator[Record | None]:
     for segment in segments(root):
         with open(segment, "rb") as lines:
             for line in lines:
-                yield parse(line)
+                if line.strip():
+                    yield parse(line)
+
+
+def attempt(part: str) -> str:
+    """Return epoch and attempt of a part's name, as text that sorts."""
+    return part.partition(".")[2]
 
 
 class Ledger:
@@ -64,88 +74,105 @@ class Ledger:
     ----------
     root
         The run directory; the caller holds its lock.
-    on_tick
-        Called twice a second from the thread that commits.
+    guard
+        Raises when this driver has lost the right to write.
     """
 
-    def __init__(self, root: Path, on_tick: Callable[[], None] = lambda: None) -> None:
-        self.root = root
+    def __init__(self, root: Path, guard: Callable[[], None] = lambda: None) -> None:
+        self.root, self._guard = root, guard
         self.damaged = self.adopted = 0
         self._known: dict[tuple[str, str], Record] = {}
         self._buffer: list[bytes] = []
         self._mutex = threading.Lock()
-        self._failed: OSError | None = None
+        self._failed: Exception | None = None
+        self._torn = False
         (root / "ledger").mkdir(parents=True, exist_ok=True)
         for record in read(root):
             if record is None:
                 self.damaged += 1
             elif "part" in record:
                 self._index(record)
-        self.epoch = 1 + max((int(p.name[:5]) for p in segments(root)), default=0)
+        strays, last = self._strays()
+        epochs = [int(p.name[:5]) for p in segments(root)]
+        self.epoch = 1 + max([*epochs, last], default=0)
         path = root / "ledger" / f"{self.epoch:05d}-{uuid.uuid4().hex[:8]}.jsonl"
         flags = os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_WRONLY
         with full_disk_named(path):
             self._handle = os.open(path, flags, 0o666)
             sync_folder(path.parent)
+        for receipt in strays:
+            self.add(receipt)
+        self.adopted = len(strays)
         self._stop = threading.Event()
-        self._on_tick = on_tick
         self._ticker = threading.Thread(target=self._tick, name="polytene-ledger", daemon=True)
-        self._adopt()
         self._ticker.start()
 
     def _index(self, record: Record) -> None:
         place = (record["leg"], record["tag"])
         old = self._known.get(place)
-        if old is None or old["part"][-5:] <= record["part"][-5:]:
+        if old is None or attempt(old["part"]) <= attempt(record["part"]):
             self._known[place] = record
 
-    def _adopt(self) -> None:
-        """Take up parts that were committed after a killed driver's last ledger commit."""
+    def _strays(self) -> tuple[list[Record], int]:
+        """Return parts committed after a killed driver's last commit, and the last epoch."""
         listed = {r["part"] for r in self._known.values()}
+        found: list[Record] = []
+        last = 0
         for path in (self.root / "parts").glob("*/*/*.json"):
             name = str(path.relative_to(self.root).with_suffix(""))
+            if not attempt(name)[:5].isdigit():
+                continue
+            last = max(last, int(attempt(name)[:5]))
             old = self._known.get((path.parts[-3], path.name[:16]))
-            if name in listed or (old and name[-5:] <= old["part"][-5:]):
+            if name in listed or (old and attempt(name) <= attempt(old["part"])):
                 continue
             try:
-                receipt, _ = parts.read_receipt(self.root, name)
-            except (DamagedRun, ValueError):
+                found.append(parts.read_receipt(self.root, name)[0])
+            except DamagedRun:
                 self.damaged += 1
-                continue
-            self.add(receipt)
-            self.adopted += 1
+        return found, last
 
     def add(self, receipt: Record) -> None:
         """Take a receipt; it is durable within half a second."""
         self._index(receipt)
         self.note(receipt)
 
+    def forget(self, leg: str, tag: str) -> None:
+        """Take a receipt out of the index: its part is not what was committed."""
+        self._known.pop((leg, tag), None)
+
     def note(self, record: Record) -> None:
         """Append any record."""
-        if self._failed:
-            raise self._failed
+        self.check()
         with self._mutex:
             self._buffer.append(line_of(record))
         if len(self._buffer) >= MOST:
             self.commit()
+
+    def check(self) -> None:
+        """Raise what stopped the thread that commits, or what the guard says."""
+        self._guard()
+        if self._failed is not None:
+            raise self._failed
 
     def commit(self) -> None:
         """Write what waits, and make it durable."""
         with self._mutex:
             if not self._buffer:
                 return
-            data = memoryview(b"".join(self._buffer))
+            data = memoryview((b"\n" if self._torn else b"") + b"".join(self._buffer))
+            self._torn = True
             with full_disk_named(self.root / "ledger"):
                 while data:
                     data = data[os.write(self._handle, data) :]
                 os.fdatasync(self._handle)
+            self._torn = False
             self._buffer.clear()
 
     def _tick(self) -> None:
         while not self._stop.wait(EVERY):
             try:
                 self.commit()
-                self._on_tick()
             except OSError as error:
                 self._failed = error
                 return
@@ -155,18 +182,30 @@ class Ledger:
         found = self._known.get((leg, f"{tag:016x}"))
         return found if found and parts.is_there(self.root, found) else None
 
-    def open_record(self, fingerprint: str, **more: Any) -> None:
+    def begin(self, fingerprint: str) -> None:
         """Note that a driver begins."""
         about = {"epoch": self.epoch, "fingerprint": fingerprint, "versions": versions()}
-        self.note({"event": "begin", "time": time.time(), **about, **more})
+        self.note({"event": "begin", "time": time.time(), **about})
         self.commit()
+
+    def end(self, status: str, **about: Any) -> None:
+        """Note how a driver ends."""
+        if self._failed is None and not self._lost_right():
+            self.note({"event": "end", "time": time.time(), "status": status, **about})
+
+    def _lost_right(self) -> bool:
+        try:
+            self._guard()
+        except RunLocked:
+            return True
+        return False
 
     def close(self) -> None:
         """Stop the ticker and write what waits."""
         self._stop.set()
-        if self._ticker.is_alive():
-            self._ticker.join()
+        self._ticker.join()
         try:
-            self.commit()
+            if self._failed is None and not self._lost_right():
+                self.commit()
         finally:
             os.close(self._handle)

@@ -34,6 +34,25 @@ class Ref:
     digest: str
 
 
+class DamagedPart(DamagedRun):
+    """A part is not what was committed.
+
+    Parameters
+    ----------
+    part
+        Its name in the run directory.
+    detail
+        What is wrong with it.
+    """
+
+    def __init__(self, part: str, detail: str) -> None:
+        super().__init__(part, detail)
+        self.part, self.detail = part, detail
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.detail}"
+
+
 def write(
     root: Path,
     name: str,
@@ -57,7 +76,7 @@ def write(
         accounts["data"] = [len(values.data), digest(values.data)]
     if values.kind == "folder":
         path = base.with_name(base.name + SUFFIX["folder"])
-        accounts["data"] = _take_folders(values, path, root / "parts", sync)
+        accounts["data"] = _take_folders(values, path, root, sync)
     body = (
         canonical(accounts) + b"\n" + canonical({**(each or {}), "values": values.layout}) + b"\n"
     )
@@ -75,19 +94,22 @@ def _receipt(accounts: dict[str, Json], name: str, text: bytes) -> dict[str, Jso
     }
 
 
-def _take_folders(values: Encoded, path: Path, committed: Path, sync: bool) -> Json:
+def _take_folders(values: Encoded, path: Path, root: Path, sync: bool) -> Json:
     if path.exists():
         shutil.rmtree(path)
     path.mkdir()
     for i, folder in enumerate(values.folders):
         if folder is None:
             continue
-        if folder.is_relative_to(committed):
-            shutil.copytree(folder, path / str(i), copy_function=os.link)
+        target = path / str(i)
+        if folder.is_relative_to(root / "parts"):
+            shutil.copytree(folder, target, copy_function=os.link)
+        elif folder.is_relative_to(root / "scratch"):
+            os.replace(folder, target)
         else:
-            if sync:
-                sync_tree(folder)
-            os.replace(folder, path / str(i))
+            shutil.copytree(folder, target)
+        if sync:
+            sync_tree(target)
     if sync:
         sync_folder(path)
     return sorted(_listing(path))
@@ -121,10 +143,10 @@ def read_receipt(root: Path, name: str) -> tuple[dict[str, Json], dict[str, Json
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise DamagedRun(f"{path}: {error.strerror}") from None
+        raise DamagedPart(name, f"its receipt cannot be read: {error.strerror}") from None
     body = text[: -2 * MARK - 1]
     if text[-2 * MARK - 1 :] != digest(body, MARK).encode() + b"\n":
-        raise DamagedRun(f"{path}: its checksum does not fit; it is computed anew")
+        raise DamagedPart(name, "the checksum of its receipt does not fit")
     head, layout = body.split(b"\n", 1)
     return _receipt(json.loads(head), name, text), json.loads(layout)
 
@@ -133,11 +155,34 @@ def read(root: Path, ref: Ref) -> tuple[dict[str, Json], dict[str, Json], list[A
     """Return receipt, second line and values of a part that was committed as ``ref``."""
     receipt, layout = read_receipt(root, ref.name)
     if receipt["digest"] != ref.digest:
-        raise DamagedRun(f"{root / ref.name}.json: not the part that was committed")
+        raise DamagedPart(ref.name, "it is not the part that was committed")
     path = data_path(root, receipt)
-    if receipt["kind"] in ("arrow", "npz") and file_digest(path) != receipt["data"][1]:
-        raise DamagedRun(f"{path}: its checksum does not fit")
+    if receipt["kind"] in ("arrow", "npz") and not _is(path, receipt["data"][1]):
+        raise DamagedPart(ref.name, "the checksum of its data does not fit")
     return receipt, layout, decode(receipt["kind"], layout["values"], path)
+
+
+def _is(path: Path, mark: str) -> bool:
+    try:
+        return file_digest(path) == mark
+    except OSError:
+        return False
+
+
+def remove(root: Path, name: str) -> None:
+    """Remove a part that another one has replaced; its receipt goes first."""
+    discard(root, name)
+    base = root / name
+    for path in base.parent.glob(f"{base.name}.*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def discard(root: Path, name: str) -> None:
+    """Take the receipt of a damaged part away, so that the part counts as never committed."""
+    (root / f"{name}.json").unlink(missing_ok=True)
 
 
 def data_path(root: Path, receipt: dict[str, Json]) -> Path:
@@ -172,6 +217,6 @@ def damage(root: Path, receipt: dict[str, Json]) -> str | None:
     path = data_path(root, receipt)
     for name, _, mark in files:
         file = path / name if name else path
-        if not file.is_file() or file_digest(file) != mark:
+        if not _is(file, mark):
             return f"{file.relative_to(root)}: its bytes are not those that were committed"
     return None

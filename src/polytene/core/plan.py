@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from polytene.core.canonical import Json
+from polytene.core.canonical import Json, plain
 from polytene.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,15 @@ class Unit:
     key: str
     cost: float = field(default=1.0, kw_only=True)
 
+    @property
+    def footprint(self) -> Mapping[str, float]:
+        """What the unit holds from its admission until it is settled: ``{"disk": bytes}``.
+
+        The most that it holds at any moment, over all its stages. A limit of that name has to
+        be given to the run.
+        """
+        return {}
+
 
 U = TypeVar("U", bound=Unit)
 
@@ -49,7 +58,11 @@ class Plan(Generic[U]):
     units
         A list, or any object that can be iterated more than once and has a length.
     params
-        Parameters that change the result, as JSON; nothing about workers or memory.
+        Parameters that change what is computed from a unit, as JSON; nothing about workers or
+        memory. Another value here means that all units are computed anew.
+    final
+        Parameters that only the last step reads, once all units are done. They are written
+        down, and another value here keeps all work.
     block
         Mean number of units that share one part file. Block ends follow the hash of the keys,
         so that added units leave most blocks as they are. Part of the fingerprint.
@@ -69,6 +82,7 @@ class Plan(Generic[U]):
         units: Sequence[U] | Iterable[U],
         params: Mapping[str, Json] | None = None,
         *,
+        final: Mapping[str, Json] | None = None,
         block: int = 1,
         noun: str = "unit",
     ) -> None:
@@ -78,7 +92,8 @@ class Plan(Generic[U]):
             raise UsageError(f"block is {block}: a block holds at least one unit")
         self.kind = kind
         self.units: Any = units
-        self.params = dict(params or {})
+        self.params = plain(dict(params or {}), "params")
+        self.final = plain(dict(final or {}), "final")
         self.block = block
         self.noun = noun
         self._fingerprint: str | None = None
@@ -129,13 +144,16 @@ class Plan(Generic[U]):
         return self._with(list(islice(self, n)))
 
     def _with(self, units: list[U]) -> Plan[U]:
-        return Plan(self.kind, units, self.params, block=self.block, noun=self.noun)
+        about = {"final": self.final, "block": self.block, "noun": self.noun}
+        return Plan(self.kind, units, self.params, **about)
 
     def describe(self) -> str:
         """Return what the plan holds, as a few lines of text."""
         cost = sum(u.cost for u in self)
         rows = [f"{self.kind}: {len(self):,} x {self.noun}, total cost {cost:,.0f}"]
-        rows += [f"  {name}: {value}" for name, value in sorted(self.params.items())]
+        rows += [
+            f"  {name}: {value}" for name, value in sorted({**self.params, **self.final}.items())
+        ]
         rows += [f"  {u.key}" for u in islice(self, 3)]
         return "\n".join([*rows, "  ..."] if len(self) > 3 else rows)
 

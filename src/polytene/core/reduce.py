@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from polytene.core.blocks import entries
 from polytene.core.canonical import canonical, digest
 from polytene.core.files import sync_folder
 from polytene.core.parts import Ref
+from polytene.core.stage import parameters
 from polytene.core.values import encode
-from polytene.exceptions import UsageError
+from polytene.exceptions import DamagedRun, UsageError
 
 
 def as_it_is(value: Any, plan: Any, failures: Any) -> Any:
@@ -53,9 +53,8 @@ class Reduction:
     @property
     def mark(self) -> list[Any]:
         """What the folded values depend on beside the parts."""
-        func = functools.partial(self.combine) if self.combine else None
-        name = getattr(func.func, "__name__", "combine") if func else None
-        return [name, self.version, self.split_every]
+        what = parameters(self.combine, "combine", code=True) if self.combine else None
+        return [what, self.version, self.split_every]
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,12 @@ class Node:
     name: str
 
 
-def fold(root: Path, combine: Callable[[Sequence[Any]], Any], sync: bool, node: Node) -> Ref:
+Combine = Callable[[Sequence[Any]], Any]
+
+
+def fold(root: Path, combine: Combine | None, sync: bool, node: Node) -> Ref:
     """Combine the children of a node into one part; return it."""
+    assert combine is not None
     values = []
     for child in node.children:
         if node.level:
@@ -119,16 +122,23 @@ class Tree:
     def _open(self, level: int, index: int, children: tuple[Ref, ...]) -> None:
         mark = digest(canonical([self.mark, [c.digest for c in children]]), 10)
         name = f"nodes/{level}/{index // 1000:05d}/{index:08d}.{mark}"
-        if (self.root / f"{name}.json").exists():
-            receipt, _ = parts.read_receipt(self.root, name)
-            if parts.damage(self.root, receipt) is None:
-                self.settle(level + 1, index, Ref(name, receipt["digest"]))
-                return
-        self.ready.append(Node(level, index, children, name))
+        if (self.root / f"{name}.json").exists() and (found := _whole(self.root, name)):
+            self.settle(level + 1, index, found)
+        else:
+            self.ready.append(Node(level, index, children, name))
 
     def value(self) -> Any:
         """Return the folded value; None when no unit succeeded."""
         return None if self.top is None else parts.read(self.root, self.top)[2][0]
+
+
+def _whole(root: Path, name: str) -> Ref | None:
+    """Return a part if each of its bytes is as committed."""
+    try:
+        receipt, _ = parts.read_receipt(root, name)
+    except DamagedRun:
+        return None
+    return None if parts.damage(root, receipt) else Ref(name, receipt["digest"])
 
 
 def values_in_order(root: Path, plan: Any, refs: Sequence[Ref | None]) -> Iterator[tuple[Any, Any]]:

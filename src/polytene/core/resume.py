@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from polytene.core.books import Books
-from polytene.core.failure import RETRIED
-from polytene.core.ledger import Ledger, Record
+from polytene.core.failure import CATEGORIES, RETRIED
+from polytene.core.ledger import Ledger
 from polytene.core.parts import Ref
 from polytene.core.saved import SavedPlan
 from polytene.core.stage import Leg
@@ -21,14 +21,13 @@ class Standing:
     """Where each block stands before the work begins."""
 
     fresh: array[int] = field(default_factory=lambda: array("Q"))
-    """Blocks that start with the first leg."""
+    """Blocks that start with the first leg, the longest first."""
     half: list[tuple[int, int]] = field(default_factory=list)
     """``(leg, block)`` of blocks that wait for a later leg."""
     source: dict[int, Ref] = field(default_factory=dict)
     """Per block, what the leg before left."""
-    kept: dict[tuple[int, int], Ref] = field(default_factory=dict)
-    """Per leg and block, a part of which some units are tried again."""
-    retry_all: bool = False
+    kept: dict[tuple[int, int], tuple[Ref, tuple[str, ...]]] = field(default_factory=dict)
+    """Per leg and block, a part of which units of some categories are tried again."""
     cost_left: float = 0.0
 
     @property
@@ -41,28 +40,36 @@ def look(
     plan: SavedPlan[Any], chain: list[Leg], ledger: Ledger, books: Books, retry_all: bool
 ) -> Standing:
     """Book what is done, and return what is not."""
-    standing = Standing(retry_all=retry_all)
+    standing = Standing()
+    again = CATEGORIES if retry_all else tuple(sorted(RETRIED))
     for block, tag in enumerate(plan.index["tag"]):
-        _place(standing, chain, ledger, books, block, int(tag))
+        _place(standing, chain, ledger, books, block, int(tag), again)
     costs = plan.index["cost"]
     todo = [*standing.fresh, *(b for _, b in standing.half)]
     standing.cost_left = float(costs[todo].sum()) if todo else 0.0
     fresh = np.array(standing.fresh, dtype=np.int64)
     longest_first = fresh[np.argsort(-costs[fresh], kind="stable")]
     standing.fresh = array("Q", longest_first.tolist())
+    standing.half.sort(key=lambda place: (-place[0], -costs[place[1]], place[1]))
     return standing
 
 
 def _place(
-    standing: Standing, chain: list[Leg], ledger: Ledger, books: Books, block: int, tag: int
+    standing: Standing,
+    chain: list[Leg],
+    ledger: Ledger,
+    books: Books,
+    block: int,
+    tag: int,
+    again: tuple[str, ...],
 ) -> None:
     for n in reversed(range(len(chain))):
         receipt = ledger.receipt(chain[n].fingerprint, tag)
         if receipt is None:
             continue
         ref = Ref(receipt["part"], receipt["digest"])
-        if _to_do(receipt, standing.retry_all):
-            standing.kept[n, block] = ref
+        if any(f[3] in again for f in receipt["failures"]):
+            standing.kept[n, block] = ref, again
         elif n + 1 == len(chain):
             books.take(block, receipt, resumed=True)
             return
@@ -71,7 +78,3 @@ def _place(
             standing.half.append((n + 1, block))
             return
     standing.fresh.append(block)
-
-
-def _to_do(receipt: Record, retry_all: bool) -> bool:
-    return any(retry_all or f[3] in RETRIED for f in receipt["failures"])

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from polytene.core.failure import Failure
 from polytene.exceptions import PreflightError
 
-CATEGORIES = ("transport", "infrastructure", "memory", "tool", "input")
 LEAST = 20
 SHARE = 0.5
 
@@ -54,12 +53,12 @@ class Retries:
 
     Parameters
     ----------
-    policies
-        Per category; what is left out is as in :data:`POLICIES`.
+    base
+        Factor of all waiting times.
     """
 
-    def __init__(self, policies: dict[str, Policy] | None = None) -> None:
-        self.policies = {**POLICIES, **(policies or {})}
+    def __init__(self, base: float = 1.0) -> None:
+        self.base = base
         self._tried: Counter[tuple[int, int, str]] = Counter()
         self._chance = random.Random(0)
 
@@ -72,10 +71,10 @@ class Retries:
         """
         asked: dict[str, float] = {}
         for category, after in failures:
-            policy = self.policies[category]
+            policy = POLICIES[category]
             tried = self._tried[leg, block, category]
             if tried < policy.times:
-                wait = policy.wait(tried, self._chance) if after is None else after
+                wait = self.base * policy.wait(tried, self._chance) if after is None else after
                 asked[category] = max(asked.get(category, 0.0), wait)
         for category in asked:
             self._tried[leg, block, category] += 1

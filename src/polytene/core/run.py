@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dask
+
+from polytene.core import parts
 from polytene.core.books import Books
 from polytene.core.change import Change, adopt_plan
-from polytene.core.events import Begun, Event, Folding, OnEvent
+from polytene.core.events import Begun, Ended, Event, Folding, OnEvent
 from polytene.core.ledger import Ledger
 from polytene.core.lock import Lock
 from polytene.core.log import run_log
@@ -20,13 +23,20 @@ from polytene.core.plan import Plan
 from polytene.core.reduce import Reduction, Tree, values_in_order
 from polytene.core.resume import Standing, look
 from polytene.core.saved import SavedPlan
+from polytene.core.scratch import clear_scratch
 from polytene.core.stage import Leg, Stage, legs
-from polytene.exceptions import UsageError
+from polytene.exceptions import DamagedRun, UsageError
 
 if TYPE_CHECKING:
     from distributed import Client
 
+    from polytene.core.drive import Settings
+
 logger = logging.getLogger(__name__)
+
+DAMAGED_PARTS = 1000
+
+Clients = AbstractContextManager[Any]
 
 
 def run(
@@ -35,13 +45,14 @@ def run(
     reduction: Reduction,
     *,
     run_dir: str | Path,
-    client: Client | AbstractContextManager[Client] | None = None,
-    in_flight: int = 1000,
-    max_quarantined: float = 0.05,
+    client: Client | Clients | None = None,
+    limits: Mapping[str, float] | None = None,
+    in_flight: int | None = None,
+    max_quarantined: float | None = None,
     on_change: str = "fail",
     retry_quarantined: bool = False,
     on_event: OnEvent | None = None,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], bool] | None = None,
 ) -> Outcome:
     """Compute what is missing, and fold the whole; the same call again resumes.
 
@@ -54,10 +65,13 @@ def run(
     client
         A Dask client, or a context manager that gives one, such as ``polytene.cluster("local")``,
         which is opened only if there is work. Without it: the current client, else this process.
+    limits
+        What stages use and units hold, over the whole cluster: ``{"net.ena": 5, "disk": 25e9}``.
     in_flight
-        Most tasks at the scheduler at once.
+        Most tasks at the scheduler at once; None: ``polytene.in-flight`` of the configuration.
     max_quarantined
-        Share of the units that may fail before the run counts as failed.
+        Share of the units that may fail before the run counts as failed; None:
+        ``polytene.max-quarantined`` of the configuration.
     on_change
         What to do where ``run_dir`` holds a run with other parameters or inputs: ``"fail"``
         before any work, or ``"rerun"`` what changed.
@@ -77,7 +91,7 @@ def run(
 
     Raises
     ------
-    PlanChanged, RunLocked, TooManyFailures, Interrupted, NoSpace
+    PlanChanged, RunLocked, TooManyFailures, Interrupted, NoSpace, PreflightError
         See :mod:`polytene.exceptions`.
 
     Examples
@@ -90,66 +104,130 @@ def run(
     >>> run(plan, [length], Reduction(sum), run_dir=tempfile.mkdtemp()).result
     8
     """
-    if not 0 <= max_quarantined <= 1:
-        raise UsageError(f"max_quarantined is {max_quarantined}: a share between 0 and 1")
-    chain, root = legs(stages), Path(run_dir).absolute()
+    chain = legs(stages, [plan.kind, plan.params])
+    share = _setting("max-quarantined", max_quarantined)
+    if not 0 <= share <= 1:
+        raise UsageError(f"max_quarantined is {share}: a share between 0 and 1")
+    settings = _settings(limits, in_flight)
+    root = Path(run_dir).absolute()
+    tell = _teller(on_event)
     with ExitStack() as stack:
         lock = stack.enter_context(Lock(root))
         stack.enter_context(run_log(root))
         saved, change = adopt_plan(plan, chain, root, on_change)
         _log_change(saved, change)
-        ledger = Ledger(root, lock.beat)
+        ledger = Ledger(root, lock.check)
+        stack.callback(clear_scratch, root)
         stack.callback(ledger.close)
-        ledger.open_record(saved.fingerprint)
-        tree = Tree(root, len(saved.index), reduction) if reduction.combine else None
-        tell = _teller(on_event)
-        books = Books(saved, tree, tell)
-        standing = look(saved, chain, ledger, books, retry_quarantined)
-        tell(_begun(saved, standing, books, root))
-        if standing.work or (tree and tree.ready):
-            _compute(
-                stack, client, saved, chain, reduction, ledger, books, standing, in_flight, stop
-            )
-        ended = books.close(max_quarantined)
-        tell(Folding())
-        value = tree.value() if tree else values_in_order(root, saved, books.refs)
-        result = reduction.finalize(value, saved.plan(), books.quarantined)
+        clear_scratch(root)
+        ledger.begin(saved.fingerprint)
+        once = _Once(saved, chain, reduction, ledger, tell, share, settings)
+        try:
+            stop = stop or (lambda: False)
+            books, ended, result = _until_whole(once, retry_quarantined, client, stop)
+        except BaseException as error:
+            ledger.end(type(error).__name__, detail=str(error)[:500])
+            raise
         tell(ended)
-        ledger.note({"event": "end", "status": "finished", **vars(ended)})
-        bad, items = books.quarantined, books.rejected
-        counts = (len(saved), books.computed, books.resumed)
-        return Outcome(result, *counts, bad, items, books.items, change.removed, str(root))
+        ledger.end("finished", **vars(ended))
+    bad, items = books.quarantined, books.rejected
+    counts = (len(saved), books.computed, books.resumed)
+    return Outcome(result, *counts, bad, items, books.items, change.removed, str(root))
 
 
-def _compute(
-    stack: ExitStack,
-    client: Client | AbstractContextManager[Client] | None,
-    saved: SavedPlan[Any],
-    chain: list[Leg],
-    reduction: Reduction,
-    ledger: Ledger,
-    books: Books,
-    standing: Standing,
-    in_flight: int,
-    stop: Callable[[], bool],
-) -> None:
-    from polytene.core.drive import Drive
+class _Once:
+    """One look at the run directory and the work that it shows to be missing."""
 
-    opened = stack.enter_context(_opened(client))
-    check_memory(opened, chain)
-    drive = Drive(opened, saved, chain, reduction, ledger, books, standing, in_flight)
-    try:
-        drive.to_end(stop)
-    except BaseException as error:
-        ledger.note({"event": "end", "status": type(error).__name__, "detail": str(error)[:500]})
-        raise
+    def __init__(
+        self,
+        saved: SavedPlan[Any],
+        chain: list[Leg],
+        reduction: Reduction,
+        ledger: Ledger,
+        tell: OnEvent,
+        share: float,
+        settings: Settings,
+    ) -> None:
+        self.saved, self.chain, self.reduction = saved, chain, reduction
+        self.ledger, self.tell, self.share, self.settings = ledger, tell, share, settings
+        self.root = saved.folder
+
+    def work(
+        self, retry_all: bool, client: Client | Clients | None, stop: Callable[[], bool]
+    ) -> Books:
+        """Compute and fold what is missing."""
+        folds = self.reduction.combine is not None
+        tree = Tree(self.root, len(self.saved.index), self.reduction) if folds else None
+        books = Books(self.saved, tree, self.tell, self.share)
+        standing = look(self.saved, self.chain, self.ledger, books, retry_all)
+        self.tell(self._begun(standing, books))
+        if standing.work or (tree and tree.ready):
+            with opened(client) as found:
+                self._drive(found, books, standing, stop)
+        return books
+
+    def _drive(
+        self, client: Client, books: Books, standing: Standing, stop: Callable[[], bool]
+    ) -> None:
+        from polytene.core.drive import Drive
+
+        check_memory(client, self.chain)
+        about = (self.saved, self.chain, self.reduction, self.ledger, books, standing)
+        Drive(client, *about, self.settings).to_end(stop)
+
+    def result(self, books: Books) -> Any:
+        """Return what the reduction makes of the folded value, or of all values in turn."""
+        self.tell(Folding())
+        if books.tree:
+            value = books.tree.value()
+        else:
+            value = values_in_order(self.root, self.saved, books.refs)
+        return self.reduction.finalize(value, self.saved.plan(), books.quarantined)
+
+    def _begun(self, standing: Standing, books: Books) -> Begun:
+        head, cost = self.saved.head, float(self.saved.index["cost"].sum())
+        done = cost - standing.cost_left
+        units = len(self.saved)
+        return Begun(head["kind"], head["noun"], units, cost, books.settled, done, str(self.root))
 
 
-def _opened(
-    client: Client | AbstractContextManager[Client] | None,
-) -> AbstractContextManager[Client]:
-    from contextlib import nullcontext
+def _until_whole(
+    once: _Once, retry_all: bool, client: Client | Clients | None, stop: Callable[[], bool]
+) -> tuple[Books, Ended, Any]:
+    """Work, and begin again without any part that turns out to be damaged."""
+    for _ in range(DAMAGED_PARTS):
+        try:
+            books = once.work(retry_all, client, stop)
+            return books, books.close(), once.result(books)
+        except parts.DamagedPart as damaged:
+            logger.warning("%s; it is computed anew", damaged)
+            parts.discard(once.root, damaged.part)
+    raise DamagedRun(
+        f"{once.root}: {DAMAGED_PARTS} parts were damaged, one after the other: is the disk sound?"
+    )
 
+
+def _settings(limits: Mapping[str, float] | None, in_flight: int | None) -> Settings:
+    from polytene.core.drive import Settings
+
+    flying = int(_setting("in-flight", in_flight))
+    if flying < 1:
+        raise UsageError(f"in_flight is {flying}: at least one task has to fly")
+    return Settings(
+        limits=dict(limits or {}),
+        in_flight=flying,
+        task_seconds=float(_setting("task-seconds")),
+        retry_seconds=float(_setting("retry-seconds")),
+        sync=bool(_setting("fsync")),
+    )
+
+
+def _setting(name: str, given: Any = None) -> Any:
+    return dask.config.get(f"polytene.{name}") if given is None else given
+
+
+def opened(client: Client | Clients | None) -> Clients:
+    """Return a context manager of the client to use, which ends what it starts and no more."""
     from distributed import Client, default_client
 
     if isinstance(client, Client):
@@ -163,14 +241,15 @@ def _opened(
     return nullcontext(current)
 
 
-def in_process() -> AbstractContextManager[Client]:
-    """Return a client whose workers are threads of this process, without a dashboard."""
+def in_process() -> Clients:
+    """Return a client whose workers are threads of this process."""
     from distributed import Client
 
-    made: AbstractContextManager[Client] = Client(
+    made: Clients = Client(
         processes=False,
         n_workers=1,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
         memory_limit=None,
         silence_logs=logging.WARNING,
         set_as_default=False,
@@ -185,12 +264,6 @@ def _teller(on_event: OnEvent | None) -> OnEvent:
             on_event(event)
 
     return tell
-
-
-def _begun(saved: SavedPlan[Any], standing: Standing, books: Books, root: Path) -> Begun:
-    head, cost = saved.head, float(saved.index["cost"].sum())
-    done = cost - standing.cost_left
-    return Begun(head["kind"], head["noun"], len(saved), cost, books.settled, done, str(root))
 
 
 def _log_change(saved: SavedPlan[Any], change: Change) -> None:

@@ -8,14 +8,14 @@ import json
 import os
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Generic
 
 import numpy as np
 
-from polytene.core.canonical import Json, canonical
+from polytene.core.canonical import Json, canonical, digest, plain
 from polytene.core.files import sync_folder, write_bytes
 from polytene.core.keys import check_key, key_hash, repeated
 from polytene.core.plan import Plan, U, Unit
@@ -23,6 +23,7 @@ from polytene.core.versions import versions
 from polytene.exceptions import DamagedRun, UsageError
 
 FORMAT = 1
+NAMES = ("kind", "noun", "params", "final", "block", "units", "fingerprint", "index", "unit_type")
 INDEX = np.dtype([("offset", "<u8"), ("tag", "<u8"), ("cost", "<f8"), ("units", "<u4")])
 
 
@@ -57,10 +58,24 @@ class SavedPlan(Generic[U]):
         where = self.index[block]
         return read_block(self.path, int(where["offset"]), int(where["tag"]), self.unit_type)
 
+    def fields(self, block: int) -> list[dict[str, Json]]:
+        """Return the fields of one block's units, whatever their class is."""
+        where = self.index[block]
+        return read_fields(self.path, int(where["offset"]), int(where["tag"]))
+
+    def keys(self, block: int) -> list[str]:
+        """Return the keys of one block's units."""
+        return [unit["key"] for unit in self.fields(block)]
+
+    def holds(self, block: int) -> dict[str, float]:
+        """Return what the units of one block hold from admission to settling."""
+        return footprint_of(self.block(block))
+
     def plan(self) -> Plan[U]:
         """Return the plan itself; its units are read as they are wanted."""
         head = self.head
-        plan = Plan(head["kind"], self, head["params"], block=head["block"], noun=head["noun"])
+        about = {name: head[name] for name in ("final", "block", "noun")}
+        plan = Plan(head["kind"], self, head["params"], **about)
         plan._fingerprint = self.fingerprint
         return plan
 
@@ -72,7 +87,7 @@ def blocks(plan: Plan[U]) -> Iterator[list[U]]:
             yield [unit]
         return
     least, most = max(1, plan.block // 4), plan.block * 4
-    odds = max(1, plan.block - least)
+    odds = plan.block - least + 1
     chunk: list[U] = []
     for unit in plan:
         chunk.append(unit)
@@ -86,7 +101,21 @@ def blocks(plan: Plan[U]) -> Iterator[list[U]]:
 
 def line_of(units: list[Any]) -> bytes:
     """Return the line that stands for a block."""
-    return canonical([vars(u) for u in units]) + b"\n"
+    return canonical([fields_of(u) for u in units]) + b"\n"
+
+
+def fields_of(unit: Unit) -> dict[str, Json]:
+    """Return the fields of a unit as JSON."""
+    return {f.name: plain(getattr(unit, f.name), f"unit {f.name}") for f in fields(unit)}
+
+
+def footprint_of(units: list[Any]) -> dict[str, float]:
+    """Return what the units of a block hold together."""
+    total: dict[str, float] = {}
+    for unit in units:
+        for name, amount in unit.footprint.items():
+            total[name] = total.get(name, 0.0) + amount
+    return total
 
 
 def tag_of(line: bytes) -> int:
@@ -100,6 +129,7 @@ class _Listing:
     def __init__(self, plan: Plan[Any]) -> None:
         self.plan = plan
         self.units = 0
+        self.footprint: dict[str, float] = {}
         self.hashes = array("Q")
         self._columns: dict[str, array[Any]] = {
             "offset": array("Q"),
@@ -116,6 +146,8 @@ class _Listing:
             for unit in chunk:
                 check_key(unit.key)
                 self.hashes.append(key_hash(unit.key))
+            for name, amount in footprint_of(chunk).items():
+                self.footprint[name] = max(self.footprint.get(name, 0.0), amount)
             line = line_of(chunk)
             row = (offset, tag_of(line), sum(u.cost for u in chunk), len(chunk))
             for column, value in zip(self._columns.values(), row, strict=True):
@@ -185,9 +217,14 @@ def save(plan: Plan[U], folder: Path, extra: dict[str, Json] | None = None) -> S
         draft.unlink(missing_ok=True)
     index = listing.index
     write_bytes(index_file(folder, head["fingerprint"]), index.tobytes())
+    head["index"] = digest(index.tobytes())
     kind = _unit_type(plan)
-    head |= {"format": FORMAT, "unit_type": f"{kind.__module__}:{kind.__qualname__}"}
-    head |= {"versions": versions(), **(extra or {})}
+    head |= {
+        "final": plan.final,
+        "format": FORMAT,
+        "unit_type": f"{kind.__module__}:{kind.__qualname__}",
+    }
+    head |= {"footprint": listing.footprint, "versions": versions(), **(extra or {})}
     write_bytes(folder / "plan.json", json.dumps(head, indent=1, sort_keys=True).encode() + b"\n")
     sync_folder(folder)
     _remove_old(folder, head["fingerprint"])
@@ -220,23 +257,32 @@ def read_head(folder: Path) -> dict[str, Json]:
         raise UsageError(f"{folder} is not a run directory: it has no plan.json") from None
     except ValueError as error:
         raise DamagedRun(f"{path} is not JSON ({error}); start again with --fresh") from None
+    if not isinstance(head, dict):
+        raise DamagedRun(f"{path} holds no plan; start again with --fresh")
     if head.get("format") != FORMAT:
         raise UsageError(
             f"{path} has format {head.get('format')}, this polytene reads {FORMAT}: "
             "finish the run with the version that began it, or start again with --fresh"
         )
+    if missing := [name for name in NAMES if name not in head]:
+        raise DamagedRun(f"{path} lacks {missing[0]!r}; start again with --fresh")
     return head
 
 
 def load(folder: Path, unit_type: type[U] | None = None) -> SavedPlan[U]:
     """Return the plan that a run directory holds."""
     head = read_head(folder)
+    path = index_file(folder, head["fingerprint"])
     try:
-        data = index_file(folder, head["fingerprint"]).read_bytes()
-    except FileNotFoundError as error:
-        raise DamagedRun(f"{error.filename} is missing; start again with --fresh") from None
-    kind = unit_type or _imported(head["unit_type"])
-    return SavedPlan(folder, head, np.frombuffer(data, INDEX), kind)
+        data = path.read_bytes()
+        index = np.frombuffer(data, INDEX)
+    except (OSError, ValueError) as error:
+        raise DamagedRun(f"{path}: {error}; give the same command again") from None
+    if digest(data) != head["index"]:
+        raise DamagedRun(f"{path}: its checksum does not fit; give the same command again")
+    if int(index["units"].sum()) != head["units"]:
+        raise DamagedRun(f"{folder}/plan.json: it counts {head['units']} units, its index others")
+    return SavedPlan(folder, head, index, unit_type or _imported(head["unit_type"]))
 
 
 def _imported(name: str) -> Any:
@@ -251,14 +297,28 @@ def _imported(name: str) -> Any:
 
 def read_block(path: Path, offset: int, tag: int, unit_type: type[U]) -> list[U]:
     """Return the units of one block, checked against the tag that was planned."""
-    with open(path, "rb") as lines:
-        lines.seek(offset)
-        line = lines.readline()
+    return [
+        unit_type(**{k: _frozen(v) for k, v in unit.items()})
+        for unit in read_fields(path, offset, tag)
+    ]
+
+
+def read_fields(path: Path, offset: int, tag: int) -> list[dict[str, Json]]:
+    """Return the fields of the units of one block, checked against the tag that was planned."""
+    try:
+        with open(path, "rb") as lines:
+            lines.seek(offset)
+            line = lines.readline()
+    except OSError as error:
+        raise DamagedRun(f"{path}: {error.strerror}") from None
     if tag_of(line) != tag:
         raise DamagedRun(f"{path}: the block at byte {offset} is not the one that was planned")
-    return [unit_type(**{k: _frozen(v) for k, v in unit.items()}) for unit in json.loads(line)]
+    found: list[dict[str, Json]] = json.loads(line)
+    return found
 
 
 def _frozen(value: Json) -> Json:
     """Lists come back as tuples, which frozen units can hold and hash."""
+    if isinstance(value, dict):
+        return {k: _frozen(v) for k, v in value.items()}
     return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -35,14 +35,34 @@ def scratch() -> Path:
     )
 
 
+def clear_scratch(root: Path) -> None:
+    """Remove what units of a run directory left: nobody works there now."""
+    for folder in (root / "scratch").glob("*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def scratch_in(folder: Path) -> Iterator[None]:
     """Give the unit that runs now its scratch below ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(dir=folder))
+    try:
+        with scratch_at(home):
+            yield
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def scratch_at(home: Path | None) -> Iterator[None]:
+    """Let units have their scratch in a folder that somebody else removes."""
     token = _here.set(home)
     try:
         yield
     finally:
         _here.reset(token)
-        shutil.rmtree(home, ignore_errors=True)
+
+
+def scratch_home() -> Path | None:
+    """Return the folder where the unit that runs now has its scratch; None outside a run."""
+    return _here.get()

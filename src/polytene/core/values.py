@@ -38,21 +38,64 @@ def kind_of(value: object) -> str:
     """
     if isinstance(value, pa.Table):
         return "arrow"
-    if isinstance(value, Folder):
-        return "folder"
-    arrays = value.values() if isinstance(value, dict) and value else [value]
-    if all(isinstance(a, np.ndarray) for a in arrays):
-        if any(a.dtype.hasobject for a in arrays):  # type: ignore[union-attr]
-            raise TypeError("an array of objects cannot be stored without pickle")
-        return "npz"
     try:
-        plain(value)
+        if _are_arrays(value):
+            return "npz"
+        if not isinstance(value, Folder):
+            plain(value)
+            return "json"
+        if not Path(value.path).is_dir():
+            raise TypeError(f"Folder({str(value.path)!r}) is not there")
+        plain(value.info, "Folder info")
+        return "folder"
     except TypeError as error:
         raise TypeError(
             f"{error}: a stage returns a pyarrow.Table, numpy arrays (one, or a dict of them), "
             "a polytene.Folder, or JSON (None, bool, int, float, str, list, dict)"
         ) from None
-    return "json"
+
+
+def _are_arrays(value: object) -> bool:
+    named = value if isinstance(value, dict) and value else {"": value}
+    if not any(isinstance(a, np.ndarray) for a in named.values()):
+        return False
+    for name, array in named.items():
+        if type(array) is not np.ndarray:
+            raise TypeError(f"{name!r} is a {type(array).__name__}, not a plain numpy array")
+        if array.dtype.hasobject:
+            raise TypeError(f"{name!r} is an array of objects, which needs pickle to be stored")
+        if not isinstance(name, str):
+            raise TypeError(f"{name!r} names an array and is not a string")
+    return True
+
+
+Form = tuple[str, pa.Schema | None]
+
+
+def form_of(value: object) -> Form:
+    """Return what the values of a block have to share: their kind, and the schema of tables."""
+    return kind_of(value), value.schema if isinstance(value, pa.Table) else None
+
+
+def check_form(value: object, form: Form | None) -> None:
+    """Refuse a value that cannot stand beside those before it.
+
+    Raises
+    ------
+    TypeError
+        If it is of another kind, or a table with other columns.
+    """
+    kind, schema = form_of(value)
+    if form is None:
+        return
+    if kind != form[0]:
+        raise TypeError(f"it returned {kind} where the units before it returned {form[0]}")
+    if schema is None:
+        return
+    try:
+        pa.unify_schemas([form[1], schema])
+    except pa.ArrowInvalid as error:
+        raise TypeError(f"its table differs from those of the units before it: {error}") from None
 
 
 def encode(values: Sequence[object], failed: Sequence[bool]) -> Encoded:
@@ -71,12 +114,22 @@ def _encode_json(values: Sequence[Any], failed: Sequence[bool]) -> Encoded:
 
 def _encode_arrow(values: Sequence[Any], failed: Sequence[bool]) -> Encoded:
     tables = [v for v, f in zip(values, failed, strict=True) if not f]
-    whole = pa.concat_tables(tables)
+    whole = pa.concat_tables([_decoded(t) for t in tables], promote_options="default")
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, whole.schema) as out:
         out.write_table(whole)
     rows = [None if f else v.num_rows for v, f in zip(values, failed, strict=True)]
     return Encoded("arrow", rows, sink.getvalue().to_pybytes())
+
+
+def _decoded(table: pa.Table) -> pa.Table:
+    """Return a table without dictionaries, which differ from unit to unit."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            plain_type = field.type.value_type
+            column = table.column(i).cast(plain_type)
+            table = table.set_column(i, field.with_type(plain_type), column)
+    return table
 
 
 def _encode_npz(values: Sequence[Any], failed: Sequence[bool]) -> Encoded:
@@ -88,7 +141,7 @@ def _encode_npz(values: Sequence[Any], failed: Sequence[bool]) -> Encoded:
             continue
         named = value if isinstance(value, dict) else {"": value}
         layout.append(list(named) if isinstance(value, dict) else "")
-        arrays |= {f"{i}:{name}": array for name, array in named.items()}
+        arrays |= {f"{i}:{j}": array for j, array in enumerate(named.values())}
     sink = io.BytesIO()
     np.savez(sink, **arrays)
     return Encoded("npz", layout, sink.getvalue())
@@ -142,7 +195,7 @@ def _decode_npz(layout: list[Json], path: Path) -> list[Any]:
             if names is None:
                 out.append(None)
             elif names == "":
-                out.append(arrays[f"{i}:"])
+                out.append(arrays[f"{i}:0"])
             else:
-                out.append({name: arrays[f"{i}:{name}"] for name in names})
+                out.append({name: arrays[f"{i}:{j}"] for j, name in enumerate(names)})
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +51,8 @@ def open_parquet(path: str | Path) -> pq.ParquetFile:
     try:
         if Path(path).stat().st_size == 0:
             raise BadInput("empty-file", f"{path}: 0 bytes; expected a Parquet file")
-        return pq.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
+        source = pa.OSFile(os.fsencode(path))  # a name may be no UTF-8
+        return pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER)
     except pa.ArrowInvalid as error:
         raise _not_whole(path, error) from None
     except OSError as error:
@@ -161,5 +163,12 @@ def _slice_rows(file: pq.ParquetFile, group: int, length: str | None, budget: in
     if length is None:
         mean = max(1, meta.total_byte_size // max(1, meta.num_rows))
         return max(1, min(SLICE_ROWS, int(budget // mean)))
-    sizes = file.read_row_group(group, [length], use_threads=False).column(0)
-    return min(SLICE_ROWS, rows_within(sizes.fill_null(0).to_numpy().astype(np.int64), budget))
+    kind = file.schema_arrow.field(length).type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        raise BadInput("wrong-type", f"column {length!r} holds {kind}, expected numbers")
+    told = file.read_row_group(group, [length], use_threads=False).column(0)
+    sizes = told.cast(pa.int64(), safe=False).fill_null(0).to_numpy()
+    rows = rows_within(np.maximum(sizes, 0), budget)
+    if 2 * int(np.maximum(sizes, 0).sum()) < meta.total_byte_size:  # the lengths do not tell all
+        rows = min(rows, _slice_rows(file, group, None, budget))
+    return min(SLICE_ROWS, rows)

@@ -58,8 +58,10 @@ class PlainLines:
         print(printable(line), file=self.stream, flush=True)
 
 
-def printable(text: str) -> str:
+def printable(text: str, keep: str = "") -> str:
     r"""Return ``text`` with control characters spelled out, so that no id can move the cursor.
+
+    ``keep`` is a character that stays as it is, such as a newline of our own text.
 
     Examples
     --------
@@ -67,7 +69,7 @@ def printable(text: str) -> str:
     'chr1\\x1b[2J'
     """
     return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text
+        c if c.isprintable() or c == keep else c.encode("unicode_escape").decode() for c in text
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,8 @@ from polytene.exceptions import DamagedRun
 class Status:
     """How far a run is.
 
-    ``state`` is ``running``, ``finished``, ``stopped`` (it ended by itself or was asked to) or
-    ``died`` (its driver vanished); the last two go on with the same command.
+    ``state`` is ``planned``, ``running``, ``finished``, ``stopped`` (by itself or because it was
+    asked to) or ``died`` (its driver vanished); the last two go on with the same command.
     """
 
     directory: str
@@ -55,7 +55,7 @@ def status(folder: str | Path) -> Status:
         If the folder is not a run directory.
     """
     root = Path(folder)
-    plan = load(root, unit_type=_AnyUnit)
+    plan = load(root, Unit)
     receipts, events, damaged = _index(root, plan)
     failures = [f for r in receipts for f in r["failures"]]
     rejected = [f for r in receipts for f in r["rejected"]]
@@ -78,17 +78,12 @@ def status(folder: str | Path) -> Status:
     )
 
 
-class _AnyUnit(Unit):
-    """Takes any unit's fields; enough to list keys without importing a script's classes."""
-
-    def __init__(self, key: str, **fields: Any) -> None:
-        super().__init__(key)
-
-
 def _state(root: Path, events: list[Record]) -> str:
     if is_held(root):
         return "running"
-    if not events or events[-1]["event"] != "end":
+    if not events:
+        return "planned"
+    if events[-1]["event"] != "end":
         return "died"
     return "finished" if events[-1]["status"] == "finished" else "stopped"
 
@@ -98,6 +93,7 @@ def _index(root: Path, plan: SavedPlan[Any]) -> tuple[list[Record], list[Record]
 
     A block that was lost with its worker has no receipt; its failures stand in for one.
     """
+    last = plan.head.get("legs", [])[-1:]
     none = {"units": 0, "items": 0, "nbytes": 0, "rejected": []}
     known: dict[str, Record] = {}
     events: list[Record] = []
@@ -109,7 +105,7 @@ def _index(root: Path, plan: SavedPlan[Any]) -> tuple[list[Record], list[Record]
             known[record["tag"]] = {**none, **record, "units": len(record["failures"])}
         elif "event" in record:
             events.append(record)
-        elif record["leg"] == plan.head["leg"]:
+        elif record["leg"] in last:
             known[record["tag"]] = record
     tags = (f"{int(t):016x}" for t in plan.index["tag"])
     return [known[t] for t in tags if t in known], events, damaged
@@ -118,13 +114,13 @@ def _index(root: Path, plan: SavedPlan[Any]) -> tuple[list[Record], list[Record]
 def quarantine(folder: str | Path) -> list[Failure]:
     """Return the units that failed and the items that were rejected, in plan order."""
     root = Path(folder)
-    plan = load(root, unit_type=_AnyUnit)
+    plan = load(root, Unit)
     receipts = {r["tag"]: r for r in _index(root, plan)[0]}
     out: list[Failure] = []
     for block, tag in enumerate(plan.index["tag"]):
         receipt = receipts.get(f"{int(tag):016x}")
         if receipt and (receipt["failures"] or receipt["rejected"]):
-            out += _failures(receipt, [u.key for u in plan.block(block)])
+            out += _failures(receipt, plan.keys(block))
     return out
 
 
@@ -150,17 +146,51 @@ def verify(folder: str | Path, *, deep: bool = False) -> tuple[int, list[str]]:
         How many parts were looked at, and a sentence for each that is not as committed.
     """
     root = Path(folder)
-    plan = load(root, unit_type=_AnyUnit)
-    receipts, _, damaged = _index(root, plan)
+    try:
+        plan = load(root, Unit)
+    except DamagedRun as error:
+        return 0, [str(error)]
+    receipts = list(_receipts(root, plan))
+    damaged = sum(record is None for record in read(root))
     problems = [f"ledger: {damaged} damaged lines, their parts are found again"] if damaged else []
-    for receipt in (r for r in receipts if "part" in r):
+    for receipt in receipts:
         if not parts.is_there(root, receipt):
             problems.append(f"{receipt['part']}: missing, or not of its size")
         elif deep and (wrong := parts.damage(root, receipt)):
             problems.append(wrong)
+    nodes = list(_nodes(root)) if deep else []
+    problems += [wrong for _, wrong in nodes if wrong]
+    return len(receipts) + len(nodes), problems + _plan_problems(plan)
+
+
+def _receipts(root: Path, plan: SavedPlan[Any]) -> Iterator[Record]:
+    """Yield the latest receipt of each leg and block of the plan."""
+    known: dict[tuple[str, str], Record] = {}
+    for record in read(root):
+        if record is not None and "part" in record:
+            known[record["leg"], record["tag"]] = record
+    for leg in plan.head.get("legs", []):
+        for tag in plan.index["tag"]:
+            if receipt := known.get((leg, f"{int(tag):016x}")):
+                yield receipt
+
+
+def _nodes(root: Path) -> Iterator[tuple[str, str | None]]:
+    """Yield each fold and what is wrong with it."""
+    for path in sorted((root / "nodes").glob("*/*/*.json")):
+        name = str(path.relative_to(root).with_suffix(""))
+        try:
+            receipt, _ = parts.read_receipt(root, name)
+        except DamagedRun as error:
+            yield name, str(error)
+        else:
+            yield name, parts.damage(root, receipt)
+
+
+def _plan_problems(plan: SavedPlan[Any]) -> list[str]:
     try:
-        for _ in plan:
-            pass
+        for block in range(len(plan.index)):
+            plan.fields(block)
     except DamagedRun as error:
-        problems.append(str(error))
-    return len(receipts), problems
+        return [str(error)]
+    return []

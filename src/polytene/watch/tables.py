@@ -15,6 +15,7 @@ from polytene.watch.rates import plural
 from polytene.watch.status import Status
 
 WHAT_NOW = {
+    "planned": "nothing has been computed yet",
     "running": "",
     "finished": "",
     "stopped": "the same command goes on from here",
@@ -29,7 +30,7 @@ def status_table(status: Status) -> Table:
     rows = [
         ("run", f"{status.kind} in {status.directory}"),
         ("state", " - ".join(filter(None, [status.state, WHAT_NOW[status.state]]))),
-        ("driver", "process {pid} on {host}, since {since}".format_map(status.driver)),
+        ("driver", _driver(status)),
         (nouns, f"{status.units:,}: {status.done:,} done, {status.left:,} left, "
                 f"{status.quarantined:,} quarantined"),
         ("items", f"{status.items:,} seen, {status.rejected:,} rejected"),
@@ -43,6 +44,12 @@ def status_table(status: Status) -> Table:
     for name, value in rows:
         table.add_row(Text(printable(name), style="bold"), Text(printable(value)))
     return table
+
+
+def _driver(status: Status) -> str:
+    if not status.driver:
+        return "none"
+    return "process {pid} on {host}, since {since}".format_map(status.driver)
 
 
 def failures_table(failures: Sequence[Failure], noun: str) -> Table:

@@ -1,0 +1,70 @@
+"""The public names are pinned: one more or one less is a decision, not an accident."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+NAMES = {
+    "polytene": [
+        "BadInput", "Begun", "Ended", "Event", "Failure", "Folder", "Folding", "Outcome", "Partial",
+        "Plan", "PolyteneError", "Reduction", "Rejected", "Settled", "Stage", "Unit", "cluster",
+        "exceptions", "run", "safe_key", "scratch", "versions",
+    ],
+    "polytene.codons": [
+        "CODONS", "GENETIC_CODES", "Batch", "GeneticCode", "count", "count_array", "genetic_code",
+        "ingest", "ingest_plan", "plan", "reduction", "rscu", "stages", "to_long", "to_wide",
+        "write",
+    ],
+    "polytene.testing": ["Generated", "genomes", "write_fasta", "write_genbank", "write_set"],
+}  # fmt: skip
+PAIRS = [(module, name) for module, names in NAMES.items() for name in names]
+
+
+def order(name: str) -> tuple[int, str]:
+    """Constants, classes, functions; each in alphabetical order, as isort has it."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_the_names_are_these(module):
+    assert importlib.import_module(module).__all__ == NAMES[module]
+    assert sorted(NAMES[module], key=order) == NAMES[module]
+
+
+@pytest.mark.parametrize(("module", "name"), PAIRS)
+def test_every_public_object_is_there_and_explained(module, name):
+    found = getattr(importlib.import_module(module), name)
+    if not name.isupper():
+        assert inspect.getdoc(found)
+    if inspect.isclass(found):
+        for method, value in vars(found).items():
+            if not method.startswith("_") and inspect.isfunction(value):
+                assert inspect.getdoc(value), f"{name}.{method}"
+
+
+def test_importing_is_light():
+    code = "import sys, polytene; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not {"numba", "distributed", "bokeh", "xarray", "dask_jobqueue"} & loaded
+
+
+def test_importing_takes_less_than_a_second():
+    code = "import resource, polytene; print(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1
+
+
+def test_errors_form_one_tree_that_its_docstring_draws():
+    from polytene import exceptions
+
+    errors = [v for v in vars(exceptions).values()
+              if inspect.isclass(v) and issubclass(v, Exception)]  # fmt: skip
+    assert all(issubclass(e, exceptions.PolyteneError) for e in errors)
+    assert all(f"{e.__name__} " in exceptions.__doc__ or e is exceptions.PolyteneError
+               for e in errors)  # fmt: skip

@@ -16,9 +16,10 @@ NAMES = {
         "exceptions", "run", "safe_key", "scratch", "versions",
     ],
     "polytene.codons": [
-        "CODONS", "GENETIC_CODES", "Batch", "GeneticCode", "count", "count_array", "genetic_code",
-        "ingest", "ingest_plan", "plan", "reduction", "rscu", "stages", "to_long", "to_wide",
-        "write",
+        "CODONS", "GENETIC_CODES", "Batch", "GeneticCode", "cai", "compare", "count", "count_array",
+        "cps", "enc", "gc3s", "genetic_code", "ingest", "ingest_plan", "pairs", "pairs_plan",
+        "plan", "read_cut", "read_usage", "recode", "reduction", "rscu", "stages", "to_cut",
+        "to_long", "to_wide", "write",
     ],
     "polytene.testing": ["Generated", "genomes", "write_fasta", "write_genbank", "write_set"],
 }  # fmt: skip

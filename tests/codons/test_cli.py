@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 import os
 import re
@@ -19,6 +18,7 @@ from click.testing import CliRunner
 from polytene import codons
 from polytene.cli import polytene
 from polytene.codons.cli import group
+from polytene.core.lock import Lock
 from polytene.testing import write_fasta, write_genbank, write_set
 
 COMMAND = [str(Path(sys.executable).with_name("polytene"))]
@@ -207,9 +207,7 @@ def test_max_minutes_stops_in_good_order(run, folder, tmp_path):
 
 
 def test_a_run_directory_in_use_is_exit_6(run, folder, tmp_path):
-    (tmp_path / "r").mkdir()
-    with open(tmp_path / "r" / "lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with Lock(tmp_path / "r"):
         result = run("count", folder, "--run-dir", tmp_path / "r")
     assert (result.exit_code, str(tmp_path / "r") in result.stderr) == (6, True)
 

@@ -119,7 +119,7 @@ def test_a_worker_killed_in_the_middle(tmp_path, undisturbed):
 
 
 @pytest.mark.parametrize(
-    ("mode", "reason"), [("poison", "tool died"), ("hungry", "memory MemoryError")]
+    ("mode", "reason"), [("poison", "tool died"), ("hungry", "memory memory-limit")]
 )
 def test_a_unit_that_kills_its_workers(tmp_path, mode, reason):
     folder = tmp_path / "run"

@@ -52,6 +52,11 @@ def cluster(kind: str | Path | None = None, **overrides: Any) -> AbstractContext
         settings = config.read_file(kind)
         kind = str(settings.get("polytene", {}).get("cluster", {}).get("kind", "local"))
     if is_address(kind):
+        if given := [k for k, v in overrides.items() if v is not None]:
+            raise UsageError(
+                f"{', '.join(given)} is for workers that are started here; the scheduler at {kind} "
+                "keeps its own"
+            )
         from polytene.clusters.address import open_address
 
         return open_address(kind)

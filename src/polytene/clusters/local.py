@@ -17,11 +17,13 @@ import psutil
 from dask.utils import format_bytes, parse_bytes, parse_timedelta
 from distributed import Client, LocalCluster
 
+from polytene.clusters.guard import TreeMemory
 from polytene.exceptions import PreflightError, UsageError
 
 logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+WORKER_TTL = "60s"
 LEAST_MEMORY = 512 << 20
 
 
@@ -36,6 +38,7 @@ def open_local(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Ite
         with dask.config.set(_safe_settings(port)), _cluster(about, port) as made:
             with Client(made) as client:
                 _wait(client, about["start_timeout"])
+                client.register_plugin(TreeMemory())
                 _announce(client)
                 yield client
 
@@ -44,6 +47,7 @@ def _safe_settings(port: int) -> dict[str, Any]:
     dashboard = "distributed.scheduler.dashboard.bokeh-application.allow_websocket_origin"
     return {
         "distributed.scheduler.allowed-failures": 0,  # polytene hears of the first death
+        "distributed.scheduler.worker-ttl": WORKER_TTL,  # a worker that is stopped is replaced
         dashboard: [f"{HOST}:{port}", f"localhost:{port}"],
     }
 

@@ -152,6 +152,6 @@ def _completed(table: pa.Table) -> np.ndarray[Any, np.dtype[np.bool_]]:
 def _group(data: pa.RecordBatch, table: pa.Table, rows: Int64s, by: str) -> pa.Array | None:
     if by == "none":
         return None
-    if by in data.schema.names:
+    if by in data.schema.names and by != "transl_table":  # a CDS may have a code of its own
         return data.column(by).take(pa.array(rows))
     return table.column(by).combine_chunks()

@@ -29,7 +29,14 @@ MOST_GROUPS = 1024
 
 
 def count_pairs(
-    batch: Batch, *, mode: Mode, frame: int, by: str, softmask: Softmask, limit: str | None = None
+    batch: Batch,
+    *,
+    mode: Mode,
+    frame: int,
+    by: str,
+    softmask: Softmask,
+    by_kind: str | None = None,
+    limit: str | None = None,
 ) -> Partial:
     """Count the codons of a batch and their pairs; one row per group.
 
@@ -41,7 +48,7 @@ def count_pairs(
         If there are more groups than pairs are kept for.
     """
     coding = Coding.read(batch.cds, by, batch.path) if batch.cds else None
-    columns = _columns(batch, by, limit is not None, by_coding=coding is not None)
+    columns = _columns(batch, by, limit is not None, coding is not None, by_kind)
     length = "length" if "length" in columns else None
     taken = _Sampler(limit, batch.ties)
     value: pa.Table | None = None

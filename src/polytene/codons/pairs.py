@@ -115,7 +115,7 @@ def pairs_planned(
     plan: Plan[Batch], genetic_code: int | str = "auto", *, run_dir: str | Path, **engine: Any
 ) -> Outcome:
     """Run a plan made by :func:`pairs_plan`."""
-    params = {k: plan.params[k] for k in ("mode", "frame", "by", "softmask")}
+    params = {k: plan.params[k] for k in ("mode", "frame", "by", "softmask", "by_kind")}
     limit = plan.params["sample"]["limit"] if plan.params["sample"] else None
     stage = Stage(functools.partial(count_pairs, **params, limit=limit), memory=_memory(plan))
     params = {**plan.params, "genetic_code": genetic_code}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,8 +145,10 @@ def plan(
     if all(f and not sum(f.rows) for _, f in files):
         raise UsageError(f"{files[0][0]}{' and the others' if len(files) > 1 else ''}: no rows")
     params: dict[str, Any] = {"mode": mode, "frame": frame, "by": by, "softmask": softmask}
-    params |= {"genetic_code": genetic_code, "sample": drawn.params if drawn else None}
-    return Plan("codons-count", units, params, block=16 if len(units) > MANY else 1, noun="batch")
+    params |= {"by_kind": _kind(files, by), "sample": drawn.params if drawn else None}
+    final = {"genetic_code": genetic_code}
+    block = 16 if len(units) > MANY else 1
+    return Plan("codons-count", units, params, final=final, block=block, noun="batch")
 
 
 def _check(
@@ -185,6 +188,12 @@ def _check_by(files: list[tuple[Path, Footer | None]], by: str, mode: Mode) -> N
         return
     known = ", ".join(["none", *footers[0].columns, *(CODING_COLUMNS if mode == "cds" else ())])
     raise UsageError(f"no file has a column {by!r} to group by: one of {known}")
+
+
+def _kind(files: list[tuple[Path, Footer | None]], by: str) -> str | None:
+    """Return what most files hold in the column of the groups."""
+    kinds = Counter(f.kinds[f.columns.index(by)] for _, f in files if f and by in f.columns)
+    return kinds.most_common(1)[0][0] if kinds else None
 
 
 def _batches(

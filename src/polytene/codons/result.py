@@ -58,7 +58,7 @@ def to_dataset(value: pa.Table | None, params: dict[str, Any]) -> xr.Dataset:
 
 
 def _attrs(params: dict[str, Any]) -> dict[str, Any]:
-    kept = {k: v for k, v in params.items() if v is not None and k != "sample"}
+    kept = {k: v for k, v in params.items() if v is not None and k not in ("sample", "by_kind")}
     if params["sample"]:
         kept["sample"] = params["sample"]["rows"]
     meaning = "codon usage of coding sequences" if params["mode"] == "cds" else FRAME_WARNING

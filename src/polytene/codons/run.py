@@ -28,14 +28,14 @@ MEMORY = 5 * SLICE_BYTES + (120 << 20)
 
 def stages(plan: Plan[Batch]) -> list[Stage]:
     """Return the stages of a count."""
-    params = {k: plan.params[k] for k in ("mode", "frame", "by", "softmask")}
+    params = {k: plan.params[k] for k in ("mode", "frame", "by", "softmask", "by_kind")}
     limit = plan.params["sample"]["limit"] if plan.params["sample"] else None
     return [Stage(functools.partial(count_batch, **params, limit=limit), memory=MEMORY)]
 
 
 def reduction(plan: Plan[Batch]) -> Reduction:
     """Return how the batches' counts become one labelled table."""
-    return Reduction(merge, functools.partial(_finalize, params=plan.params))
+    return Reduction(merge, functools.partial(_finalize, params={**plan.params, **plan.final}))
 
 
 def _finalize(value: Any, plan: Any, failures: Any, params: dict[str, Any]) -> xr.Dataset:

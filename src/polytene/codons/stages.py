@@ -24,13 +24,20 @@ from polytene.codons.sets import (
 from polytene.core.stage import Partial
 from polytene.exceptions import BadInput, BrokenPromise, Rejected
 from polytene.formats.fasta import nucleotide_check
-from polytene.formats.parquet import open_parquet, read_slices
+from polytene.formats.parquet import kind_of_column, open_parquet, read_slices
 
 OPTIONAL = ("seq_id", "length", "transl_table")
 
 
 def count_batch(
-    batch: Batch, *, mode: Mode, frame: int, by: str, softmask: Softmask, limit: str | None = None
+    batch: Batch,
+    *,
+    mode: Mode,
+    frame: int,
+    by: str,
+    softmask: Softmask,
+    by_kind: str | None = None,
+    limit: str | None = None,
 ) -> Partial:
     """Count the codons of a batch; one row per group, as :mod:`polytene.codons.groups` has it.
 
@@ -40,7 +47,7 @@ def count_batch(
         If the file cannot be read, lacks a column, or holds other rows than its footer says.
     """
     read_coding = batch.cds is not None
-    columns = _columns(batch, by, limit is not None, by_coding=mode == "cds" and read_coding)
+    columns = _columns(batch, by, limit is not None, mode == "cds" and read_coding, by_kind)
     coding = Coding.read(batch.cds, by, batch.path) if batch.cds else None
     tables: list[pa.Table] = []
     rejected: list[Rejected] = []
@@ -64,7 +71,9 @@ def count_batch(
     return Partial(merge(tables or [NOTHING]), items=seen, nbytes=nbytes, rejected=rejected)
 
 
-def _columns(batch: Batch, by: str, sampled: bool, by_coding: bool) -> list[str]:
+def _columns(
+    batch: Batch, by: str, sampled: bool, by_coding: bool, by_kind: str | None
+) -> list[str]:
     with open_parquet(batch.path) as file:
         schema = file.schema_arrow
     for name in ("length", "transl_table"):
@@ -72,6 +81,9 @@ def _columns(batch: Batch, by: str, sampled: bool, by_coding: bool) -> list[str]
             check_numbers(schema.field(name).type, batch.path, name)
     if by in schema.names:
         check_group_type(schema.field(by).type, batch.path, by)
+        if (kind := kind_of_column(schema.field(by).type)) != (by_kind or kind):
+            detail = f"{batch.path}: column {by!r} holds {kind}, in most files {by_kind}"
+            raise BadInput("wrong-type", detail)
     if "sequence" in schema.names:
         check_column_type(schema.field("sequence").type, batch.path, "sequence")
     wanted = ["sequence", *(c for c in OPTIONAL if c in schema.names)]

@@ -118,7 +118,7 @@ class Drive:
         finally:
             self.client.cancel([future for _, future in self.flying.values()])
         left = len(self.plan) - self.books.settled
-        if stopping and (left or (self.books.tree and self.books.tree.ready)):
+        if stopping and (left or (self.books.tree and not self.books.tree.done)):
             raise Interrupted(
                 f"stopped with {left:,} of {len(self.plan):,} units to do; what is done is safe, "
                 "and the same command goes on from there"

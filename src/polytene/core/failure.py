@@ -72,7 +72,9 @@ def describe(error: BaseException) -> tuple[str, str]:
     if isinstance(error, BadInput):
         return str(error.reason), str(error.detail)[:LONGEST]
     if isinstance(error, Died | TimedOut):
-        return ("timeout" if isinstance(error, TimedOut) else "died"), str(error)[:LONGEST]
+        over = isinstance(error, Died) and error.why
+        word = "timeout" if isinstance(error, TimedOut) else "memory-limit" if over else "died"
+        return word, str(error)[:LONGEST]
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
     return type(error).__name__, f"{str(error)[:LONGEST]}{where}"

@@ -98,6 +98,7 @@ class Tree:
         self.root, self.every, self.mark = root, reduction.split_every, reduction.mark
         self.ready: list[Node] = []
         self.top: Ref | None = None
+        self.done = False
         self.widths = [blocks]
         while len(self.widths) == 1 or self.widths[-1] > 1:
             self.widths.append(-(-self.widths[-1] // self.every))
@@ -106,7 +107,7 @@ class Tree:
     def settle(self, level: int, index: int, child: Ref | None) -> None:
         """Give block or node ``index`` of ``level`` its part; None where nothing came of it."""
         if level + 1 == len(self.widths):
-            self.top = child
+            self.top, self.done = child, True
             return
         parent = index // self.every
         slot = self._waiting[level].setdefault(parent, {})

@@ -27,14 +27,15 @@ class Footer:
     ----------
     rows, nbytes
         Per row group: rows, and uncompressed bytes of all columns.
-    columns
-        Names of the columns.
+    columns, kinds
+        Names of the columns, and what each holds in a word; see :func:`kind_of_column`.
     """
 
     path: Path
     rows: tuple[int, ...]
     nbytes: tuple[int, ...]
     columns: tuple[str, ...]
+    kinds: tuple[str, ...]
 
 
 def open_parquet(path: str | Path) -> pq.ParquetFile:
@@ -87,7 +88,25 @@ def read_footer(path: str | Path) -> Footer:
             tuple(g.num_rows for g in groups),
             tuple(g.total_byte_size for g in groups),
             tuple(file.schema_arrow.names),
+            tuple(kind_of_column(field.type) for field in file.schema_arrow),
         )
+
+
+def kind_of_column(kind: pa.DataType) -> str:
+    """Return what a column holds, where columns of one kind can be put together.
+
+    Examples
+    --------
+    >>> kind_of_column(pa.large_string()), kind_of_column(pa.int32())
+    ('text', 'numbers')
+    """
+    if pa.types.is_dictionary(kind):
+        return kind_of_column(kind.value_type)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return "text"
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return "numbers"
+    return str(kind)
 
 
 def rows_within(sizes: np.ndarray[Any, np.dtype[np.int64]], budget: int) -> int:

@@ -22,7 +22,7 @@ def small():
 
 def tool(unit):
     code = HOG if unit.key == "big" else "print('small')"
-    folder = Path(os.environ["TMPDIR"] if "TMPDIR" in os.environ else "/tmp")
+    folder = Path(os.environ.get("TMPDIR", "/tmp"))
     run_tool([sys.executable, "-c", code], log=folder / f"{os.getpid()}-{unit.key}.log")
     return os.getpid()
 

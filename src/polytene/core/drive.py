@@ -211,12 +211,13 @@ class Drive:
             else:
                 self.window.landed(what)
                 for receipt in value:
-                    self._take(what.leg, dict(receipt))
+                    self._take(what, dict(receipt))
         for future in batch:
             if future.status != "finished":
                 self._lost(self.flying.pop(future.key)[0], future)
 
-    def _take(self, leg: int, receipt: dict[str, Any]) -> None:
+    def _take(self, task: Task, receipt: dict[str, Any]) -> None:
+        leg = task.leg
         about = {k: receipt.pop(k) for k in ("block", "kept", "retry_after", "seconds")}
         block, ref = about["block"], Ref(receipt["part"], receipt["digest"])
         about["kept"] = self.resumed.setdefault((leg, block), about["kept"])
@@ -227,7 +228,7 @@ class Drive:
         failed = [(f[3], about["retry_after"]) for f in receipt["failures"]]
         again, wait = self.retries.again(leg, block, failed)
         if again:
-            self._again(leg, block, ref, again, wait)
+            self._again(task._replace(blocks=(block,)), ref, again, wait)
         elif leg + 1 < len(self.chain):
             self.standing.source[block] = ref
             self.window.arrive(leg + 1, block)
@@ -237,13 +238,13 @@ class Drive:
             self.window.settled(block)
             self.books.take(block, {**receipt, **about}, resumed=False)
 
-    def _again(self, leg: int, block: int, ref: Ref, again: tuple[str, ...], wait: float) -> None:
-        self.standing.kept[leg, block] = ref, again
-        self.attempts[leg, block] += 1
+    def _again(self, task: Task, ref: Ref, again: tuple[str, ...], wait: float) -> None:
+        place = task.leg, task.blocks[0]
+        self.standing.kept[place] = ref, again
+        self.attempts[place] += 1
         if "memory" in again:
-            self.roomy.add(block)
-        isolated = bool({"memory", "tool"} & {*again}) and not self.chain[leg].needs
-        self.window.again(Task(leg, (block,), isolated), wait)
+            self.roomy.add(task.blocks[0])
+        self.window.again(task, wait)
 
     def _lost(self, what: Task | Node, future: Future) -> None:
         """Try again what was lost with a worker: units in a sandbox, to find which one it was."""

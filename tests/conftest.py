@@ -30,9 +30,9 @@ def shared_data() -> Path:
     return SHARED
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def local_client() -> Iterator[Client]:
-    """Two worker processes under nannies, shared by all tests that do not kill them."""
+    """Two worker processes under nannies; the current client while a module's tests run."""
     with cluster("local", workers=2, memory_limit="1GB", dashboard_port=0) as client:
         yield client
 

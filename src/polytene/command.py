@@ -36,7 +36,7 @@ _OPTIONS = (
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N units of the plan, for a trial."),
     click.option("--dry-run", is_flag=True, help="Show the plan and stop."),
     click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
-    click.option("--max-quarantined", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of the units that may fail."),
+    click.option("--max-quarantined", type=click.FloatRange(0, 1), help="Share of the units that may fail.  [default: 0.05, or as configured]"),
     click.option("--fresh", is_flag=True, help="Throw away what the run directory holds, and start anew."),
     click.option("--retry-quarantined", is_flag=True, help="Also retry units whose data were wrong or whose tool failed."),
     click.option("--on-change", type=click.Choice(["fail", "rerun"]), default="fail", show_default=True, help="What to do when inputs or parameters changed."),
@@ -58,7 +58,7 @@ class RunOptions:
     limit: int | None = None
     dry_run: bool = False
     as_json: bool = False
-    max_quarantined: float = 0.05
+    max_quarantined: float | None = None
     fresh: bool = False
     retry_quarantined: bool = False
     on_change: str = "fail"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from polytene import Plan, Reduction, Stage, Unit, run
+from polytene import Plan, Reduction, Stage, Unit, cluster, run
 from polytene.watch.status import verify
 
 
@@ -150,3 +150,26 @@ def test_what_a_killed_run_left_is_cleared(go, tmp_path):
     (root / "scratch" / "tmpdead" / "big").write_bytes(bytes(100))
     go()
     assert list((root / "scratch").iterdir()) == []
+
+
+def test_a_cluster_that_is_opened_once_heals_damage_that_shows_late(tmp_path):
+    plan = Plan("late", [Unit(f"u{n}") for n in range(6)])
+
+    def go():
+        local = cluster("local", workers=1, memory_limit="1GB", dashboard_port=0)
+        return run(plan, [key_of], Reduction(joined), run_dir=tmp_path / "run", client=local)
+
+    want = go().result
+    shutil.rmtree(tmp_path / "run" / "nodes")
+    part = sorted((tmp_path / "run").glob("parts/*/*/*.json"))[2]
+    part.write_bytes(part.read_bytes().replace(b"u", b"v"))
+    again = go()
+    assert (again.result, again.computed, again.resumed) == (want, 1, 5)
+
+
+def key_of(unit):
+    return [unit.key]
+
+
+def joined(values):
+    return [key for value in values for key in value]

@@ -23,6 +23,7 @@ from polytene.exceptions import PreflightError, UsageError
 logger = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
+TOLD_BY_US = ("distributed.scheduler", "distributed.worker", "distributed.nanny")
 WORKER_TTL = "60s"
 LEAST_MEMORY = 512 << 20
 
@@ -31,7 +32,7 @@ LEAST_MEMORY = 512 << 20
 def open_local(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[Client]:
     """Start a local cluster: ``settings`` over the configuration, ``overrides`` over both."""
     check_main_guard()
-    with dask.config.set(dask.config.merge(dask.config.config, settings)):
+    with dask.config.set(dask.config.merge(dask.config.config, settings)), _quiet():
         about = {k.replace("-", "_"): v for k, v in dask.config.get("polytene.cluster").items()}
         about |= overrides
         port = free_port(int(about["dashboard_port"]))
@@ -41,6 +42,20 @@ def open_local(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Ite
                 client.register_plugin(TreeMemory())
                 _announce(client)
                 yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask from telling what polytene hears itself, books and tells in its own words."""
+    loggers = [logging.getLogger(name) for name in TOLD_BY_US]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _safe_settings(port: int) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def cai(
     Notes
     -----
     Biopython leaves out ATG and TGG under every code, and takes stops in; EMBOSS `cai` takes in
-    all 64 codons. codonw agrees.
+    all 64 codons, while codonw agrees with this one.
 
     References
     ----------

@@ -62,7 +62,7 @@ def pairs(
     run_dir: str | Path,
     genetic_code: int | str = "auto",
     client: Any = None,
-    max_quarantined: float = 0.05,
+    max_quarantined: float | None = None,
     on_change: str = "fail",
     retry_quarantined: bool = False,
     on_event: Any = None,

@@ -57,7 +57,7 @@ def count(
     *,
     run_dir: str | Path,
     client: Any = None,
-    max_quarantined: float = 0.05,
+    max_quarantined: float | None = None,
     on_change: str = "fail",
     retry_quarantined: bool = False,
     on_event: Any = None,

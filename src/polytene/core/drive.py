@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 DEATHS = 5
 GATHER = 0.1
 POLL = 0.005
+LOOK = 1.0
+NO_WORKERS = 60.0
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Drive:
         self.deaths: Counter[Any] = Counter()
         self.roomy: set[int] = set()
         self.resumed: dict[tuple[int, int], int] = {}
+        self._looked = self._with_workers = time.monotonic()
 
     def _window(self, settings: Settings) -> Window:
         limits = Limits(settings.limits)
@@ -200,6 +203,15 @@ class Drive:
         self.ledger.check()
         if self.client.status in ("closed", "closing"):
             raise Interrupted("the cluster is gone; what is done is safe, give the command again")
+        now = time.monotonic()
+        if now - self._looked > LOOK:
+            self._looked = now
+            self._with_workers = now if self.client.nthreads() else self._with_workers
+            if now - self._with_workers > NO_WORKERS:
+                raise Interrupted(
+                    f"the cluster has had no worker for {NO_WORKERS:.0f} s; what is done is safe, "
+                    "give the command again"
+                )
 
     def _settle(self, batch: list[Future]) -> None:
         good = [f for f in batch if f.status == "finished"]

@@ -77,4 +77,7 @@ def describe(error: BaseException) -> tuple[str, str]:
         return word, str(error)[:LONGEST]
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
-    return type(error).__name__, f"{str(error)[:LONGEST]}{where}"
+    said = str(error)[:LONGEST]
+    if isinstance(error, MemoryError) and not said:
+        said = "it asked for more memory than its worker's share; see --memory-limit"
+    return type(error).__name__, f"{said}{where}"

@@ -73,7 +73,7 @@ class Lock:
             who = holder(self.root)
             raise RunLocked(
                 f"{self.root} is held by process {who.get('pid', '?')} on {who.get('host', '?')} "
-                f"since {who.get('since', '?')}: wait for it, or end it with `polytene stop`"
+                f"since {who.get('since', '?')}: wait for it, or end it first"
             )
         if locked:
             return handle

@@ -170,19 +170,14 @@ def _is(path: Path, mark: str) -> bool:
 
 
 def remove(root: Path, name: str) -> None:
-    """Remove a part that another one has replaced; its receipt goes first."""
-    discard(root, name)
+    """Remove a part that is damaged, or that another one has replaced; its receipt goes first."""
+    (root / f"{name}.json").unlink(missing_ok=True)
     base = root / name
     for path in base.parent.glob(f"{base.name}.*"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-def discard(root: Path, name: str) -> None:
-    """Take the receipt of a damaged part away, so that the part counts as never committed."""
-    (root / f"{name}.json").unlink(missing_ok=True)
 
 
 def data_path(root: Path, receipt: dict[str, Json]) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,9 @@ from polytene.core.events import Begun, Ended, Event, Folding, OnEvent
 from polytene.core.ledger import Ledger
 from polytene.core.lock import Lock
 from polytene.core.log import run_log
-from polytene.core.memory import check_memory
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
+from polytene.core.preflight import check_code, check_memory
 from polytene.core.reduce import Reduction, Tree, values_in_order
 from polytene.core.resume import Standing, look
 from polytene.core.saved import SavedPlan
@@ -122,9 +123,10 @@ def run(
         clear_scratch(root)
         ledger.begin(saved.fingerprint)
         once = _Once(saved, chain, reduction, ledger, tell, share, settings)
+        find = cache(lambda: stack.enter_context(opened(client)))
         try:
             stop = stop or (lambda: False)
-            books, ended, result = _until_whole(once, retry_quarantined, client, stop)
+            books, ended, result = _until_whole(once, retry_quarantined, find, stop)
         except BaseException as error:
             ledger.end(type(error).__name__, detail=str(error)[:500])
             raise
@@ -152,18 +154,15 @@ class _Once:
         self.ledger, self.tell, self.share, self.settings = ledger, tell, share, settings
         self.root = saved.folder
 
-    def work(
-        self, retry_all: bool, client: Client | Clients | None, stop: Callable[[], bool]
-    ) -> Books:
-        """Compute and fold what is missing."""
+    def work(self, retry_all: bool, find: Callable[[], Client], stop: Callable[[], bool]) -> Books:
+        """Compute and fold what is missing; ``find`` opens the cluster, if there is anything."""
         folds = self.reduction.combine is not None
         tree = Tree(self.root, len(self.saved.index), self.reduction) if folds else None
         books = Books(self.saved, tree, self.tell, self.share)
         standing = look(self.saved, self.chain, self.ledger, books, retry_all)
         self.tell(self._begun(standing, books))
         if standing.work or (tree and tree.ready):
-            with opened(client) as found:
-                self._drive(found, books, standing, stop)
+            self._drive(find(), books, standing, stop)
         return books
 
     def _drive(
@@ -172,6 +171,7 @@ class _Once:
         from polytene.core.drive import Drive
 
         check_memory(client, self.chain)
+        check_code(client, self.chain, self.reduction.combine, self.saved.unit_type)
         about = (self.saved, self.chain, self.reduction, self.ledger, books, standing)
         Drive(client, *about, self.settings).to_end(stop)
 
@@ -192,16 +192,16 @@ class _Once:
 
 
 def _until_whole(
-    once: _Once, retry_all: bool, client: Client | Clients | None, stop: Callable[[], bool]
+    once: _Once, retry_all: bool, find: Callable[[], Client], stop: Callable[[], bool]
 ) -> tuple[Books, Ended, Any]:
     """Work, and begin again without any part that turns out to be damaged."""
     for _ in range(DAMAGED_PARTS):
         try:
-            books = once.work(retry_all, client, stop)
+            books = once.work(retry_all, find, stop)
             return books, books.close(), once.result(books)
         except parts.DamagedPart as damaged:
             logger.warning("%s; it is computed anew", damaged)
-            parts.discard(once.root, damaged.part)
+            parts.remove(once.root, damaged.part)
     raise DamagedRun(
         f"{once.root}: {DAMAGED_PARTS} parts were damaged, one after the other: is the disk sound?"
     )

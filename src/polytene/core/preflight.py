@@ -1,10 +1,12 @@
-"""Compare what a unit needs with what the workers may use, before anything starts."""
+"""What is asked of the workers before anything starts: memory, and our code."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import cloudpickle
 from dask.utils import format_bytes
 
 from polytene.core.stage import Leg
@@ -39,3 +41,30 @@ def check_memory(client: Client, chain: Sequence[Leg]) -> None:
                 f"a worker thread has {format_bytes(int(offered))}: raise --memory-limit, or start "
                 "workers with fewer threads"
             )
+
+
+def check_code(client: Client, *code: Any) -> None:
+    """Refuse functions that the workers cannot load.
+
+    A worker that gets such a task ends, and so does the next one.
+
+    Raises
+    ------
+    PreflightError
+        If a worker cannot load the code, with its reason.
+    """
+    said = client.run(_load, cloudpickle.dumps(code))
+    for worker, problem in said.items():
+        if problem:
+            raise PreflightError(
+                f"worker {worker} cannot load the run's functions: {problem}. Put them into a "
+                "module that is installed there, or into the script itself"
+            )
+
+
+def _load(data: bytes) -> str | None:
+    try:
+        pickle.loads(data)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None

@@ -103,7 +103,7 @@ def verify(run: Path, deep: bool) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def quarantine(run: Path, as_json: bool) -> None:
-    """List the units that failed and the items that were rejected, with their reasons."""
+    """List the units and items that failed, and why."""
     from polytene.watch.status import quarantine as bad
     from polytene.watch.status import status as look
     from polytene.watch.tables import failures_table, show
@@ -129,7 +129,7 @@ def versions() -> None:
 
 @polytene.command()
 def warmup() -> None:
-    """Compile the kernels ahead of the first run, for this machine's processor."""
+    """Compile the kernels ahead of the first run."""
     import time
 
     from polytene.codons import kernels, pair_kernels

@@ -107,14 +107,15 @@ def bench_kernel(report: Report, n: int) -> None:
 
 
 def numpy_counts(data: np.ndarray) -> np.ndarray:
-    """Count with a look-up table and bincount."""
-    lut = np.full(256, 64, np.uint8)
+    """Count with a look-up table and bincount, as fast as numpy does it."""
+    lut = np.full(256, 64, np.uint16)
     for i, base in enumerate(b"TCAG"):
         lut[base] = lut[base | 32] = i
-    code = lut[data[: len(data) // 3 * 3]].reshape(-1, 3)
-    index = code[:, 0] * 16 + code[:, 1] * 4 + code[:, 2]
-    index[(code > 3).any(axis=1)] = 64
-    return np.bincount(index, minlength=65)
+    code = lut[data[: len(data) // 3 * 3]]
+    index = code[0::3] << 4
+    index += code[1::3] << 2
+    index += code[2::3]
+    return np.bincount(np.minimum(index, 64), minlength=65)
 
 
 def python_counts(text: str) -> Counter[str]:

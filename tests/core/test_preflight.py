@@ -9,7 +9,6 @@ import pytest
 from polytene import Plan, Reduction, Stage, Unit, run
 from polytene.exceptions import PreflightError
 
-
 PLAN = Plan("k", [Unit("a"), Unit("b")])
 
 

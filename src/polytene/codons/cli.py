@@ -95,13 +95,17 @@ def ingest(
 
 
 def _ingested(totals: dict[str, int], output: Path) -> str:
+    """Return what an ingest found; what it did not find is not mentioned."""
     lines = [f"{output}: {totals['sequences']:,} sequences, {totals['bases']:,} bases"]
-    if totals["cds"]:
-        lines.append(
-            f"{totals['cds']:,} coding sequences: {totals['record_code']:,} took their record's "
-            f"genetic code, {totals['no_code']:,} have none that is known, "
-            f"{totals['pseudo']:,} pseudogenes left out"
-        )
+    said = [
+        (totals["cds"], "coding sequences"),
+        (totals["record_code"], "of them took their record's genetic code"),
+        (totals["no_code"], "of them have no genetic code that is known"),
+        (totals["pseudo"], "pseudogenes left out"),
+    ]
+    if text := ", ".join(f"{n:,} {what}" for n, what in said if n):
+        lines.append(text)
+    if totals["translated"]:
         lines.append(
             f"{totals['disagree']:,} of {totals['translated']:,} do not translate to the "
             "/translation of their record (column translation_agrees)"

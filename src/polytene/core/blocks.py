@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +88,16 @@ class Entry:
         return self.failure is not None and self.failure[2] in again
 
 
-def work(job: Job, items: Sequence[Item]) -> list[dict[str, Json]]:
-    """Run whole blocks and commit their parts; return their receipts."""
+@lru_cache(maxsize=16)
+def _unpacked(packed: bytes) -> Job:
+    """Return a job; a worker unpacks it once, and not again for each task."""
+    job: Job = pickle.loads(packed)
+    return job
+
+
+def work(packed: bytes, items: Sequence[Item]) -> list[dict[str, Json]]:
+    """Run whole blocks of a pickled job and commit their parts; return their receipts."""
+    job = _unpacked(packed)
     receipts = [_block(job, item) for item in items]
     if job.sync:
         for folder in {(job.root / r["part"]).parent for r in receipts}:

@@ -84,8 +84,7 @@ def _old(folder: Path, plan: Plan[Any]) -> SavedPlan[Any] | None:
     kind = next((type(u) for u in plan), None)
     try:
         old = load(folder, kind)
-        for block in range(len(old.index)):
-            old.fields(block)
+        old.check_lines()
     except DamagedRun as error:
         logger.warning("%s; the plan is written again", error)
         return None

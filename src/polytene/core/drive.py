@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import cloudpickle
 from distributed import KilledWorker, as_completed
 
 from polytene.core import parts
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 DEATHS = 5
 GATHER = 0.1
 POLL = 0.005
+TAIL = 8
 LOOK = 1.0
 NO_WORKERS = 60.0
 
@@ -71,7 +73,8 @@ class Drive:
         self.client, self.plan, self.chain = client, plan, chain
         self.ledger, self.books, self.standing = ledger, books, standing
         place = (plan.folder, plan.path, plan.unit_type)
-        self.jobs = [Job(*place, leg, ledger.epoch, settings.sync) for leg in chain]
+        jobs = (Job(*place, leg, ledger.epoch, settings.sync) for leg in chain)
+        self.jobs = [cloudpickle.dumps(job) for job in jobs]
         self.fold = functools.partial(fold, plan.folder, reduction.combine, settings.sync)
         self.window = self._window(settings)
         self.retries = Retries(base=settings.retry_seconds)
@@ -90,7 +93,8 @@ class Drive:
             limits.check(leg.uses, f"stage {leg.name}")
         footprint = self.plan.head["footprint"]
         limits.check(footprint, f"the largest {self.plan.head['noun']}")
-        fresh, threads = self.standing.fresh, sum(self.client.nthreads().values())
+        self.threads = sum(self.client.nthreads().values())
+        fresh = self.standing.fresh
         window = Window(
             self.chain,
             limits,
@@ -98,7 +102,7 @@ class Drive:
             len(fresh),
             holds=self.plan.holds if footprint else None,
             in_flight=settings.in_flight,
-            threads=threads,
+            threads=self.threads,
             task_seconds=settings.task_seconds,
         )
         for place, block in self.standing.half:
@@ -192,11 +196,16 @@ class Drive:
             self.check()
             time.sleep(POLL)
             return []
-        window = self.window
-        if not stopping and not window.capped and window.waiting and window.flying > window.low:
+        if not stopping and self._may_wait():
             time.sleep(GATHER)
             batch += self.pool.next_batch(block=False)
         return [future for future in batch if future.key in self.flying]
+
+    def _may_wait(self) -> bool:
+        """Whether the workers have enough to do while more receipts come together."""
+        window = self.window
+        enough = window.low if window.waiting else TAIL * self.threads
+        return not window.capped and window.flying > enough
 
     def check(self) -> None:
         """Raise if the cluster or the ledger cannot go on."""

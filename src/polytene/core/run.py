@@ -14,7 +14,7 @@ import dask
 from polytene.core import parts
 from polytene.core.books import Books
 from polytene.core.change import Change, adopt_plan
-from polytene.core.events import Begun, Ended, Event, Folding, OnEvent
+from polytene.core.events import Begun, Ended, Event, Folding, OnEvent, Settled
 from polytene.core.ledger import Ledger
 from polytene.core.lock import Lock
 from polytene.core.log import run_log
@@ -259,7 +259,8 @@ def in_process() -> Clients:
 
 def _teller(on_event: OnEvent | None) -> OnEvent:
     def tell(event: Event) -> None:
-        logger.info("%s", event)
+        quiet = isinstance(event, Settled) and not event.failures
+        logger.log(logging.DEBUG if quiet else logging.INFO, "%s", event)
         if on_event is not None:
             on_event(event)
 

@@ -67,6 +67,24 @@ class SavedPlan(Generic[U]):
         """Return the keys of one block's units."""
         return [unit["key"] for unit in self.fields(block)]
 
+    def check_lines(self) -> None:
+        """Read the file of units once and compare each line with its tag.
+
+        Raises
+        ------
+        DamagedRun
+            If a block is not the one that was planned.
+        """
+        try:
+            with open(self.path, "rb") as lines:
+                for block, (line, tag) in enumerate(zip(lines, self.index["tag"], strict=True)):
+                    if tag_of(line) != int(tag):
+                        raise DamagedRun(f"{self.path}: block {block} is not as it was planned")
+        except OSError as error:
+            raise DamagedRun(f"{self.path}: {error.strerror}") from None
+        except ValueError:
+            raise DamagedRun(f"{self.path}: it holds other blocks than were planned") from None
+
     def holds(self, block: int) -> dict[str, float]:
         """Return what the units of one block hold from admission to settling."""
         return footprint_of(self.block(block))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,27 +31,30 @@ def scratch() -> Path:
     renamed into place, and it is removed when the unit ends, whatever happened. Elsewhere it is
     an ordinary temporary folder.
     """
-    return Path(
-        tempfile.mkdtemp(prefix="polytene-" if _here.get() is None else "", dir=_here.get())
-    )
+    home = _here.get()
+    if home is None:
+        return Path(tempfile.mkdtemp(prefix="polytene-"))
+    home.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(dir=home))
 
 
 def clear_scratch(root: Path) -> None:
     """Remove what units of a run directory left: nobody works there now."""
+    (root / "scratch").mkdir(exist_ok=True)
     for folder in (root / "scratch").glob("*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def scratch_in(folder: Path) -> Iterator[None]:
-    """Give the unit that runs now its scratch below ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    home = Path(tempfile.mkdtemp(dir=folder))
+    """Give the unit that runs now its scratch below ``folder``; made when it is asked for."""
+    home = folder / uuid.uuid4().hex
     try:
         with scratch_at(home):
             yield
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        if home.exists():
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager

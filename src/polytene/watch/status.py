@@ -189,8 +189,7 @@ def _nodes(root: Path) -> Iterator[tuple[str, str | None]]:
 
 def _plan_problems(plan: SavedPlan[Any]) -> list[str]:
     try:
-        for block in range(len(plan.index)):
-            plan.fields(block)
+        plan.check_lines()
     except DamagedRun as error:
         return [str(error)]
     return []

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -84,6 +85,15 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def say(options: RunOptions, text: str) -> None:
     """Print a line for people; with ``--json`` it goes to standard error."""
     click.echo(printable(text, keep="\n"), err=options.as_json)
+
+
+def run_dir_of(options: RunOptions, output: Path | None) -> Path:
+    """Return the run directory: the one asked for, else beside the output, else a temporary one."""
+    if options.run_dir:
+        return options.run_dir
+    if output is None:
+        return Path(tempfile.mkdtemp(prefix="polytene-"))
+    return output.with_name(f"{output.name}.run")
 
 
 def execute(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,11 @@ import xarray as xr
 from polytene import codons
 from polytene.codons.ingest import ingest_planned
 from polytene.codons.measures_cli import COMMANDS
+from polytene.codons.options import batch_options
 from polytene.codons.pairs_cli import pairs
-from polytene.codons.plan import BATCH_BYTES, BATCH_ROWS
 from polytene.codons.run import count_plan
 from polytene.codons.show import long_table
-from polytene.command import RunOptions, execute, finish, run_options, say
+from polytene.command import RunOptions, execute, finish, run_dir_of, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
@@ -149,34 +148,7 @@ def _ingested(totals: dict[str, int], output: Path) -> str:
     show_default=True,
     help="NCBI code; auto: what the set says, never a silent 1.",
 )
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    default=BATCH_ROWS,
-    show_default=True,
-    metavar="ROWS",
-    help="A batch closes at so many rows or --batch-bytes, whichever comes first.",
-)
-@click.option(
-    "--batch-bytes",
-    default=BATCH_BYTES,
-    show_default=True,
-    metavar="SIZE",
-    help="See --batch-size. Memory depends on neither: rows are read in slices.",
-)
-@click.option(
-    "--sample",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Only the N rows whose seq_id has the smallest hash: always the same.",
-)
-@click.option(
-    "--softmask",
-    type=click.Choice(["count", "skip"]),
-    default="count",
-    show_default=True,
-    help="skip: a codon with a lower-case base counts as ambiguous.",
-)
+@batch_options
 @click.option("--rscu", "with_rscu", is_flag=True, help="Add relative synonymous codon usage.")
 @click.option(
     "--min-count",
@@ -226,7 +198,7 @@ def count(
         check_output(output, longest=LONGEST_NAME)
     plan = codons.plan(inputs, **chosen)
     say(options, _summary(plan, chosen))
-    with_dir = _run_dir(output, options)
+    with_dir = run_dir_of(options, output)
     outcome = execute(options, plan, lambda plan, **engine: count_plan(plan, **engine), with_dir)
     if outcome is not None:
         table = _table(outcome.result, layout, with_rscu, hiding)
@@ -249,14 +221,6 @@ def check_output(path: Path, longest: int) -> None:
         raise UsageError(f"{path}: {'is a folder' if path.is_dir() else f'{above} is a file'}")
     if len(os.fsencode(path.name)) > longest:
         raise UsageError(f"{path}: its name is too long: at most {longest} bytes")
-
-
-def _run_dir(output: Path | None, options: RunOptions) -> Path:
-    if options.run_dir:
-        return options.run_dir
-    if output is None:
-        return Path(tempfile.mkdtemp(prefix="polytene-"))
-    return output.with_name(f"{output.name}.run")
 
 
 def _summary(plan: Plan[Any], chosen: dict[str, Any]) -> str:

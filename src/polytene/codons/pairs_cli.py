@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ import pyarrow as pa
 import xarray as xr
 
 from polytene.codons.measures_cli import code_option, output_option
+from polytene.codons.options import batch_options
 from polytene.codons.pair_scores import to_table
 from polytene.codons.pairs import pairs_plan, pairs_planned
-from polytene.codons.plan import BATCH_BYTES, BATCH_ROWS
 from polytene.codons.result import write
 from polytene.codons.show import long_table
-from polytene.command import RunOptions, execute, finish, run_options, say
+from polytene.command import RunOptions, execute, finish, run_dir_of, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.exceptions import UsageError
 from polytene.watch.tables import show
@@ -51,34 +50,7 @@ TOP = 20
     help="Column whose values are the groups, 1,024 at most.",
 )
 @code_option
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    default=BATCH_ROWS,
-    show_default=True,
-    metavar="ROWS",
-    help="A batch closes at so many rows or --batch-bytes, whichever comes first.",
-)
-@click.option(
-    "--batch-bytes",
-    default=BATCH_BYTES,
-    show_default=True,
-    metavar="SIZE",
-    help="See --batch-size.",
-)
-@click.option(
-    "--sample",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Only the N rows whose seq_id has the smallest hash: always the same.",
-)
-@click.option(
-    "--softmask",
-    type=click.Choice(["count", "skip"]),
-    default="count",
-    show_default=True,
-    help="skip: a codon with a lower-case base counts as ambiguous.",
-)
+@batch_options
 @click.option(
     "--top",
     type=click.IntRange(1),
@@ -103,28 +75,18 @@ def pairs(
     resumes, and with another --genetic-code only scores anew.
     """
     plan = pairs_plan(inputs, genetic_code=genetic_code or "auto", **chosen)
-    run_dir = _run_dir(output, options)
-    try:
-        outcome = execute(
-            options,
-            plan,
-            lambda plan, **engine: pairs_planned(plan, genetic_code or "auto", **engine),
-            run_dir,
-        )
-        if outcome is not None:
-            _check_codes(outcome.result, kept=bool(output or options.run_dir))
-            _deliver(options, outcome, output, top)
-    finally:
-        if output is None and options.run_dir is None:
-            shutil.rmtree(run_dir, ignore_errors=True)
-
-
-def _run_dir(output: Path | None, options: RunOptions) -> Path:
-    if options.run_dir:
-        return options.run_dir
-    if output is None:
-        return Path(tempfile.mkdtemp(prefix="polytene-"))
-    return output.with_name(f"{output.name}.run")
+    run_dir = run_dir_of(options, output)
+    outcome = execute(
+        options,
+        plan,
+        lambda plan, **engine: pairs_planned(plan, genetic_code or "auto", **engine),
+        run_dir,
+    )
+    if output is None and options.run_dir is None and (outcome is None or outcome.complete):
+        shutil.rmtree(run_dir, ignore_errors=True)  # else messages point at it
+    if outcome is not None:
+        _check_codes(outcome.result, kept=bool(output or options.run_dir))
+        _deliver(options, outcome, output, top)
 
 
 def _check_codes(result: xr.Dataset, kept: bool) -> None:

@@ -137,10 +137,6 @@ class Ledger:
         self._index(receipt)
         self.note(receipt)
 
-    def forget(self, leg: str, tag: str) -> None:
-        """Take a receipt out of the index: its part is not what was committed."""
-        self._known.pop((leg, tag), None)
-
     def note(self, record: Record) -> None:
         """Append any record."""
         self.check()

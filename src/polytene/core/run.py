@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,9 @@ from polytene.core.resume import Standing, look
 from polytene.core.saved import SavedPlan
 from polytene.core.scratch import clear_scratch
 from polytene.core.stage import Leg, Stage, legs
-from polytene.exceptions import DamagedRun, UsageError
+from polytene.core.stopping import Asked
+from polytene.core.tracing import traced
+from polytene.exceptions import DamagedRun, RunLocked, UsageError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -105,7 +107,7 @@ def run(
     >>> run(plan, [length], Reduction(sum), run_dir=tempfile.mkdtemp()).result
     8
     """
-    chain = legs(stages, [plan.kind, plan.params])
+    chain = legs(traced(stages), [plan.kind, plan.params])
     share = _setting("max-quarantined", max_quarantined)
     if not 0 <= share <= 1:
         raise UsageError(f"max_quarantined is {share}: a share between 0 and 1")
@@ -117,16 +119,17 @@ def run(
         stack.enter_context(run_log(root))
         saved, change = adopt_plan(plan, chain, root, on_change)
         _log_change(saved, change)
-        ledger = Ledger(root, lock.check)
-        stack.callback(clear_scratch, root)
+        asked = Asked(root, stop, lock.check)
+        ledger = Ledger(root, asked.check)
+        stack.callback(_clear_unless_lost, lock, root)
         stack.callback(ledger.close)
         clear_scratch(root)
         ledger.begin(saved.fingerprint)
         once = _Once(saved, chain, reduction, ledger, tell, share, settings)
         find = cache(lambda: stack.enter_context(opened(client)))
         try:
-            stop = stop or (lambda: False)
-            books, ended, result = _until_whole(once, retry_quarantined, find, stop)
+            with asked:
+                books, ended, result = _until_whole(once, retry_quarantined, find, asked)
         except BaseException as error:
             ledger.end(type(error).__name__, detail=str(error)[:500])
             raise
@@ -135,6 +138,13 @@ def run(
     bad, items = books.quarantined, books.rejected
     counts = (len(saved), books.computed, books.resumed)
     return Outcome(result, *counts, bad, items, books.items, change.removed, str(root))
+
+
+def _clear_unless_lost(lock: Lock, root: Path) -> None:
+    """Clear the scratch, unless it is now that of the driver that has taken over."""
+    with suppress(RunLocked):
+        lock.check()
+        clear_scratch(root)
 
 
 class _Once:

@@ -131,6 +131,17 @@ class TestPack:
         assert batch.to_pylist() == [naive_pack(letters.tobytes())]
         assert unpack(batch, BYTES).to_pylist() == [letters.tobytes()]
 
+    @pytest.mark.parametrize("edge", [512, 1024, 4096])
+    @pytest.mark.parametrize("length", [1, 511, 512, 513, 1024])
+    def test_runs_that_meet_the_edge_of_a_block(self, edge: int, length: int) -> None:
+        for at in (edge - length, edge):
+            if at >= 0:
+                text = b"G" * at + b"n" * length + b"C" * 1500
+                batch = pack(pa.array([text], BYTES))
+                assert batch["letters"].to_pylist() == [[run(at, length, N)]]
+                assert batch["lower"].to_pylist() == [[run(at, length)]]
+                assert unpack(batch, BYTES).to_pylist() == [text]
+
     def test_each_byte_value_beside_each_other(self) -> None:
         array = pa.array([bytes([a, b]) for a in range(256) for b in range(256)], BYTES)
         assert unpack(pack(array), BYTES).equals(array)
@@ -240,6 +251,12 @@ class TestCount:
             counts = count_rows(packed, np.array([0, skip]), softmask=softmask)
             want = count_spans(data, starts + np.array([0, skip]), stops, softmask=softmask)
             assert counts.tolist() == want.tolist()
+
+    @given(size=st.integers(0, 60), at=st.integers(0, 60), codons=st.integers(0, 99))
+    def test_no_word_leaves_the_data(self, size: int, at: int, codons: int) -> None:
+        words = packed_counts._words(np.zeros(size, np.uint8), at, codons)
+        fitting = [n for n in range(codons // 8 + 1) if n == 0 or at + 6 * (n - 1) + 8 <= size]
+        assert words == max(fitting)
 
     def test_one_codon_over_and_over(self) -> None:
         texts = [letter * 400_000 for letter in "ACGTN"]
@@ -397,6 +414,10 @@ class TestParquet:
         )
         assert unpack(other).to_pylist() == ["ACGTNNNNacgt", None, "AUG"]
         assert count_packed(other).tolist() == count_packed(batch).tolist()
+
+    def test_a_run_of_lower_case_over_other_bytes_changes_letters_only(self) -> None:
+        batch = changed(pack(pa.array(["AC-G*TN@["])), lower=[[run(0, 9)]])
+        assert unpack(batch).to_pylist() == ["ac-g*tn@["]
 
     def test_generated_genomes_take_less_than_their_letters(self, tmp_path: Path) -> None:
         array = pa.array([genome.sequence for genome in genomes(40)], BYTES)

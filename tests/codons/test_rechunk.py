@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -132,6 +133,15 @@ def test_what_is_no_set_is_named(rechunk, parquet, tmp_path):
     assert reasons == {"taken.parquet": "column-taken", "other.parquet": "missing-column"}
     with pytest.raises(UsageError, match="folder of its own"):
         codons.rechunk(other, other.parent)
+
+
+@pytest.mark.parametrize(("copies", "codec"), [(1, "UNCOMPRESSED"), (40, "ZSTD")])
+def test_packed_bases_are_compressed_where_that_pays(rechunk, parquet, copies, codec):
+    random = np.random.default_rng(1).choice(list("ACGT"), 40_000 // copies)
+    folder, _ = rechunk(parquet({"sequence": ["".join(random)] * copies}), pack=True)
+    meta = pq.ParquetFile(next(folder.glob("*.parquet"))).metadata.row_group(0)
+    used = {meta.column(i).path_in_schema: meta.column(i).compression for i in range(9)}
+    assert used["seq2"] == codec
 
 
 def test_a_damaged_packed_row_is_refused(rechunk, count):

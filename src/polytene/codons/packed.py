@@ -36,6 +36,7 @@ PACKED = pa.schema(
     ]
 )
 ENCODINGS = {
+    "seq2": "DELTA_LENGTH_BYTE_ARRAY",
     "letters.list.element.start": "DELTA_BINARY_PACKED",
     "letters.list.element.length": "DELTA_BINARY_PACKED",
     "letters.list.element.letter": "DELTA_BINARY_PACKED",

@@ -1,8 +1,8 @@
 """Counting the codons of packed sequences: arrays in, arrays out.
 
-The packed bytes are read eight at a time and never unpacked. A row is counted in the stretches
-between the runs that make codons ambiguous, so that no run costs more than the codons beside it.
-Long rows are counted two codons at a time: half the counters to write to, and 4,096 of them.
+The packed bytes are read eight at a time and never unpacked. Runs that make codons ambiguous are
+stepped over if they are long; the codons of short ones are counted and taken back. Long
+rows are counted two codons at a time: half as many writes, to 4,096 counters.
 """
 
 from __future__ import annotations

@@ -328,12 +328,12 @@ def pack_spans(data: Bytes, starts: Int64s, stops: Int64s) -> Packed:
     _check_inside(data, starts, stops)
     lengths = np.maximum(stops - starts, 0)
     offsets = np.concatenate(([0], np.cumsum((lengths + 3) // 4)))
-    packed: Bytes = np.empty(offsets[-1], np.uint8)
+    packed = np.empty(offsets[-1], np.uint8)
     rna = _pack(data, starts, stops, offsets, packed)
-    *other, letters = _find_runs(data, starts, stops, rna, _LETTERS)
+    *other, kinds = _find_runs(data, starts, stops, rna, _LETTERS)
     *lower, _ = _find_runs(data, starts, stops, rna, _LOWER)
-    shown: Bytes = (letters - 1).astype(np.uint8)
-    return Packed(packed, offsets[:-1], lengths, rna, Runs(*other), shown, Runs(*lower))
+    letters = (kinds - 1).astype(np.uint8)
+    return Packed(packed, offsets[:-1], lengths, rna, Runs(*other), letters, Runs(*lower))
 
 
 def unpack_rows(rows: Packed) -> tuple[Bytes, Int64s]:

@@ -9,12 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from polytene.codons.arrays import spans
 from polytene.codons.packed import ENCODINGS, PACKED, pack
 from polytene.codons.sets import CDS, CODING
 
 FILE_BYTES = 1 << 30
 ROW_OVERHEAD = 200
 PAGE_ROWS = 16  # by default 1,024 rows of any size make one page, which is decoded as a whole
+SQUEEZED = 0.7
 DICTIONARIES = ["source", "organism", "organelle"]
 
 
@@ -89,7 +91,8 @@ class SetWriter:
         table = pa.concat_tables(self._tables)
         table = pack_table(table) if self.packed else table
         if self._writer is None:
-            self._writer = _open(self.folder / self._file_name(), table.schema)
+            squeezed = self.packed and squeezes(table.column("seq2"))
+            self._writer = _open(self.folder / self._file_name(), table.schema, squeezed=squeezed)
         self._writer.write_table(table)
         self._written += self._waiting
         self._tables, self._waiting = [], 0
@@ -123,13 +126,25 @@ def pack_table(table: pa.Table) -> pa.Table:
     return table
 
 
-def _open(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def squeezes(column: pa.ChunkedArray) -> bool:
+    """Whether packed bases become so much smaller that it is worth the time to read them.
+
+    Four bases to a byte leave little to compress, but for copies, close relatives and long N.
+    """
+    codec = pa.Codec("zstd", 1)
+    data = [spans(chunk)[0] for chunk in column.chunks]
+    small = sum(len(codec.compress(d, asbytes=True)) for d in data)
+    return small < SQUEEZED * sum(d.size for d in data)
+
+
+def _open(path: Path, schema: pa.Schema, *, squeezed: bool = False) -> pq.ParquetWriter:
+    plain = () if squeezed else ("seq2",)
     leaves = _leaves(schema)
     return pq.ParquetWriter(
         path,
         schema,
-        compression={leaf: "NONE" if leaf == "seq2" else "zstd" for leaf in leaves},
-        compression_level={leaf: 1 for leaf in leaves if leaf != "seq2"},
+        compression={leaf: "NONE" if leaf in plain else "zstd" for leaf in leaves},
+        compression_level={leaf: 1 for leaf in leaves if leaf not in plain},
         use_dictionary=[n for n in DICTIONARIES if n in schema.names],
         column_encoding={leaf: how for leaf, how in ENCODINGS.items() if leaf in leaves} or None,
         write_statistics=[leaf for leaf in leaves if leaf not in ("sequence", "seq2")],

@@ -13,6 +13,8 @@ ON_A_DEVICE = """
 import sys
 from distributed import Client
 from polytene import codons
+from polytene.codons import cuda_kernels
+cuda_kernels._LANES = cuda_kernels._TEAMS = cuda_kernels._BLOCKS = 2  # each thread is one of Python
 one = dict(processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0")
 with Client(**one, worker_dashboard_address="127.0.0.1:0", resources={"GPU": 1}) as client:
     for source in sys.argv[2:]:
@@ -36,7 +38,9 @@ print("equal")
 def test_a_device_counts_what_the_processor_counts(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_ENABLE_CUDASIM", "1")
     monkeypatch.setenv("NUMBA_CUDA_LOG_SIZE", "0")
-    text = write_set(tmp_path / "text", sequences=3)
+    (tmp_path / "x.fa").write_text(">a\n" + "ATGNACGTTAGRAC" * 30 + "\n>b\nacgtacgTTTGG\n")
+    text = tmp_path / "text"
+    codons.ingest(tmp_path / "x.fa", text)
     codons.rechunk(text, tmp_path / "packed", pack=True)
     command = [sys.executable, "-c", ON_A_DEVICE, str(tmp_path), str(text), f"{tmp_path}/packed"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

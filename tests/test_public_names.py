@@ -18,8 +18,8 @@ NAMES = {
     "polytene.codons": [
         "CODONS", "GENETIC_CODES", "Batch", "GeneticCode", "cai", "compare", "count", "count_array",
         "cps", "enc", "gc3s", "genetic_code", "ingest", "ingest_plan", "pairs", "pairs_plan",
-        "plan", "read_cut", "read_usage", "recode", "reduction", "rscu", "stages", "to_cut",
-        "to_long", "to_wide", "write",
+        "plan", "read_cut", "read_usage", "rechunk", "rechunk_plan", "recode", "reduction", "rscu",
+        "stages", "to_cut", "to_long", "to_wide", "write",
     ],
     "polytene.testing": ["Generated", "genomes", "write_fasta", "write_genbank", "write_set"],
 }  # fmt: skip

@@ -20,7 +20,7 @@ from polytene.core.lock import Lock
 from polytene.core.log import run_log
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
-from polytene.core.preflight import check_code, check_memory
+from polytene.core.preflight import check_code, check_memory, check_resources
 from polytene.core.reduce import Reduction, Tree, values_in_order
 from polytene.core.resume import Standing, look
 from polytene.core.saved import SavedPlan
@@ -181,6 +181,7 @@ class _Once:
         from polytene.core.drive import Drive
 
         check_memory(client, self.chain)
+        check_resources(client, self.chain)
         check_code(client, self.chain, self.reduction.combine, self.saved.unit_type)
         about = (self.saved, self.chain, self.reduction, self.ledger, books, standing)
         Drive(client, *about, self.settings).to_end(stop)

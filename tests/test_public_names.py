@@ -13,7 +13,7 @@ NAMES = {
     "polytene": [
         "BadInput", "Begun", "Ended", "Event", "Failure", "Folder", "Folding", "Outcome", "Partial",
         "Plan", "PolyteneError", "Reduction", "Rejected", "Settled", "Stage", "Unit", "cluster",
-        "exceptions", "run", "safe_key", "scratch", "versions",
+        "exceptions", "host_scratch", "run", "safe_key", "scratch", "versions",
     ],
     "polytene.codons": [
         "CODONS", "GENETIC_CODES", "Batch", "GeneticCode", "cai", "compare", "count", "count_array",

@@ -112,12 +112,13 @@ def warmup() -> None:
     """Compile the kernels ahead of the first run."""
     import time
 
-    from polytene.codons import kernels, pair_kernels
+    from polytene.codons import kernels, packed, pair_kernels
 
     start = time.perf_counter()
     click.echo("compiling the kernels of codons ...", nl=False)
     kernels.warm()
     pair_kernels.warm()
+    packed.warm()
     click.echo(f" done in {time.perf_counter() - start:.1f} s")
 
 

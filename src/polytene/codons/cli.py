@@ -24,6 +24,7 @@ from polytene.command import RunOptions, execute, finish, run_dir_of, run_option
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
+from polytene.watch.rates import counted
 from polytene.watch.tables import show
 
 LONGEST_NAME = 220
@@ -180,13 +181,15 @@ def _summary(plan: Plan[Any], chosen: dict[str, Any]) -> str:
     lines = [
         f"count {mode}, by {chosen['by']}, genetic code {chosen['genetic_code']}, "
         f"softmask {chosen['softmask']}",
-        f"{len({b.path for b in plan}):,} files, {rows:,} rows, {len(plan):,} batches of at most "
+        f"{counted(len({b.path for b in plan}), 'file')}, {counted(rows, 'row')}, "
+        f"{counted(len(plan), 'batch')} of at most "
         f"{chosen['batch_size']:,} rows or {chosen['batch_bytes']}",
     ]
     if chosen["sample"]:
         lines.append(f"only a sample of {chosen['sample']:,} sequences, by the hash of seq_id")
     if bare:
-        lines.append(f"{bare} files have no annotation: each sequence in them is taken as one CDS")
+        without = counted(bare, "file")
+        lines.append(f"{without} without annotation: each sequence there is taken as one CDS")
     return "\n".join(lines)
 
 

@@ -16,6 +16,7 @@ from polytene.command import RunOptions, execute, finish, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
+from polytene.watch.rates import counted
 
 set_option = click.option(
     "-o",
@@ -91,7 +92,8 @@ def rechunk(
     outcome = _made(options, plan, rechunk_planned, output)
     if outcome is not None:
         totals = outcome.result["totals"] or {"rows": 0, "bases": 0}
-        say(options, f"{output}: {totals['rows']:,} rows, {totals['bases']:,} bases")
+        found = [counted(totals["rows"], "row"), counted(totals["bases"], "base")]
+        say(options, f"{output}: {', '.join(found)}")
         finish(options, outcome, totals=totals, output=str(output))
 
 

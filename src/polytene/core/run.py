@@ -69,7 +69,8 @@ def run(
         A Dask client, or a context manager that gives one, such as ``polytene.cluster("local")``,
         which is opened only if there is work. Without it: the current client, else this process.
     limits
-        What stages use and units hold, over the whole cluster: ``{"net.ena": 5, "disk": 25e9}``.
+        What stages use and units hold, over the whole cluster: ``{"net.ena": 5, "disk": 25e9}``;
+        a name that begins with ``host.`` is an amount on each host.
     in_flight
         Most tasks at the scheduler at once; None: ``polytene.in-flight`` of the configuration.
     max_quarantined

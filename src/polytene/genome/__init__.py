@@ -1,0 +1,1 @@
+"""Chunk plans of genomes: balanced, cut between genes, run anywhere, put together exactly."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from polytene.exceptions import UsageError
 from polytene.formats.regions import Region
 from polytene.formats.text import printable
+from polytene.genome.reader import Bytes, Layout, Reader, bases, open_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +82,10 @@ class GenomicChunk:
     reads
         The intervals with their halo, and up to the end of each gene that the chunk owns: what
         to look at for an answer that does not depend on the cuts.
+    layouts
+        Where the sequence of each interval lies in the file: a worker opens no index.
+    fasta
+        The file.
 
     Examples
     --------
@@ -96,6 +101,8 @@ class GenomicChunk:
     n_genes: int | None = None
     gene_ids: tuple[str, ...] | None = None
     reads: tuple[Region, ...] = ()
+    layouts: tuple[Layout, ...] = ()
+    fasta: str | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not self.intervals:
@@ -131,6 +138,25 @@ class GenomicChunk:
     def size(self) -> int:
         """Bases that it owns."""
         return sum(r.size for r in self.intervals)
+
+    def sequences(
+        self, *, halo: bool = False, reader: Reader = "memmap"
+    ) -> Iterator[tuple[Region, Bytes]]:
+        """Yield each interval with its bases, uint8; with ``halo``, each of :attr:`reads`.
+
+        Raises
+        ------
+        UsageError
+            If the plan was made without a FASTA file.
+        BadInput
+            If the file cannot be read, or is not the one that was planned.
+        """
+        if not self.fasta or not self.layouts:
+            raise UsageError(f"{self.chunk_id} knows no FASTA file: plan a Genome that has one")
+        text = open_text(self.fasta, reader)
+        wanted = self.reads if halo else self.intervals
+        for region, layout in zip(wanted, self.layouts, strict=True):
+            yield region, bases(text, layout, region.start, region.end)
 
     def owns(self, seqid: str, position: int) -> bool:
         """Whether a 0-based position lies in one of the intervals."""
@@ -201,7 +227,7 @@ class ChunkPlan:
     def get_chunk(self, chunk_id: str) -> GenomicChunk:
         """Return the chunk of this id; raise UsageError if there is none."""
         try:
-            return self._by_id[chunk_id]
+            return self.chunks[self._by_id[chunk_id]]
         except KeyError:
             raise UsageError(
                 f"the plan has no chunk {printable(chunk_id)!r}: its {len(self):,} chunks are "
@@ -247,8 +273,8 @@ class ChunkPlan:
         return None
 
     @cached_property
-    def _by_id(self) -> dict[str, GenomicChunk]:
-        return {c.chunk_id: c for c in self.chunks}
+    def _by_id(self) -> dict[str, int]:
+        return {c.chunk_id: i for i, c in enumerate(self.chunks)}
 
     @cached_property
     def _places(self) -> dict[str, tuple[list[int], list[int], list[int], list[int]]]:

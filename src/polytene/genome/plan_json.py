@@ -10,6 +10,7 @@ from typing import Any
 from polytene.exceptions import UsageError
 from polytene.formats.regions import Region
 from polytene.genome.chunks import ChunkPlan, GenomeFacts, GenomicChunk
+from polytene.genome.reader import Layout
 
 SCHEMA = "polytene.chunkplan/1"
 
@@ -41,6 +42,8 @@ def _row(chunk: GenomicChunk) -> dict[str, Any]:
     row["intervals"] = chunk.intervals
     if chunk.reads != chunk.intervals:
         row["reads"] = chunk.reads
+    if chunk.layouts:
+        row["layouts"] = chunk.layouts
     if chunk.gene_ids is not None:
         row["gene_ids"] = chunk.gene_ids
     return row
@@ -60,9 +63,10 @@ def from_json(data: Any, name: str) -> ChunkPlan:
     if schema != SCHEMA:
         raise UsageError(f"{name} is of schema {schema!r}, and this version reads {SCHEMA!r}")
     try:
-        chunks = [_chunk(i, row) for i, row in enumerate(data["chunks"])]
         about = data.get("genome")
         genome = GenomeFacts(**about) if about else None
+        fasta = genome.path if genome else None
+        chunks = [_chunk(i, row, fasta) for i, row in enumerate(data["chunks"])]
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{name} is no chunk plan: {error}") from None
     if not chunks:
@@ -81,7 +85,7 @@ def from_json(data: Any, name: str) -> ChunkPlan:
     )
 
 
-def _chunk(index: int, row: dict[str, Any]) -> GenomicChunk:
+def _chunk(index: int, row: dict[str, Any], fasta: str | None) -> GenomicChunk:
     chunk_id = str(row["chunk_id"])
     if "intervals" in row:
         intervals = _regions(row["intervals"], chunk_id)
@@ -92,7 +96,9 @@ def _chunk(index: int, row: dict[str, Any]) -> GenomicChunk:
     n_genes = row.get("n_genes", None if gene_ids is None else len(gene_ids))
     reads = _regions(row.get("reads", ()), chunk_id)
     cost = row.get("cost", sum(r.size for r in intervals))
-    return GenomicChunk(chunk_id, intervals, index, cost, n_genes, gene_ids, reads)
+    layouts = tuple(Layout(*map(int, place)) for place in row.get("layouts", ()))
+    about = (index, cost, n_genes, gene_ids, reads, layouts, fasta)
+    return GenomicChunk(chunk_id, intervals, *about)
 
 
 def _regions(rows: Sequence[Any], chunk_id: str) -> tuple[Region, ...]:

@@ -63,20 +63,22 @@ def generate_hypershell_command(
 def generate_parallel_command(path: str | Path, parallelism: int | None = None) -> str:
     """Return the command with which GNU Parallel runs a task file; given again, it resumes.
 
-    ``PATH.joblog`` says how each task ended; the same command runs those again that failed or
-    are not in it.
+    The job log says how each task ended; the same command runs those again that failed or are
+    not in it. Parallel knows tasks by their line numbers alone, so the name of the log has a
+    checksum of the task file: another file begins another log.
 
     Examples
     --------
-    >>> print(generate_parallel_command("t.txt", 32))
-    PARALLEL_SHELL=/bin/bash parallel --jobs 32 --joblog t.txt.joblog --resume-failed < t.txt
+    >>> print(generate_parallel_command("t", 32))
+    PARALLEL_SHELL=/bin/bash parallel --jobs 32 --joblog t.$(cksum < t | cut -d' ' -f1).joblog \
+--resume-failed < t
     """
     _check(parallelism, "parallelism")
     jobs = "100%" if parallelism is None else str(parallelism)
-    log = shlex.quote(f"{path}.joblog")
+    name = shlex.quote(str(path))
+    log = f"{name}.$(cksum < {name} | cut -d' ' -f1).joblog"
     return (
-        f"PARALLEL_SHELL=/bin/bash parallel --jobs {jobs} --joblog {log} --resume-failed "
-        f"< {shlex.quote(str(path))}"
+        f"PARALLEL_SHELL=/bin/bash parallel --jobs {jobs} --joblog {log} --resume-failed < {name}"
     )
 
 

@@ -20,8 +20,9 @@ READ_ROWS = 1 << 13
 def merge_parquet(parts: Sequence[Part], output: Path) -> Merged:
     """Join Parquet files of the same columns, in the order of the parts.
 
-    Row groups have 65,536 rows, whatever the parts had. Of the metadata that is kept which all
-    files share.
+    Row groups have 65,536 rows, whatever the parts had. Dictionary columns become plain ones, as
+    the order of a dictionary says where it was cut. Of the metadata that is kept which all files
+    share.
 
     Raises
     ------
@@ -65,24 +66,40 @@ def _writer(write: Any, schema: pa.Schema) -> pq.ParquetWriter:
 
 
 def _common_schema(parts: Sequence[Part]) -> tuple[pa.Schema, list[str]]:
-    first: pa.Schema | None = None
-    metadata: dict[bytes, bytes] = {}
+    schemas = [_schema_of(part) for part in parts]
+    common = schemas[0]
+    metadata = dict(common.metadata or {})
     dropped: set[bytes] = set()
-    for part in parts:
-        with open_parquet(part.path) as file:
-            schema = file.schema_arrow
+    for part, schema in zip(parts, schemas, strict=True):
         about = dict(schema.metadata or {})
-        if first is None:
-            first, metadata = schema, about
-        elif not schema.equals(first):
-            raise BadInput("schemas-differ", f"{part.name}: {_difference(schema, first, parts[0])}")
+        common = _joined(common, schema, part, parts[0])
         shared = {k: v for k, v in metadata.items() if about.get(k) == v}
         dropped |= (metadata.keys() | about.keys()) - shared.keys()
         metadata = shared
     names = ", ".join(sorted(n.decode(errors="replace") for n in dropped))
     notes = [f"metadata that the files do not share was left out: {names}"] if dropped else []
-    assert first is not None
-    return first.with_metadata(metadata or None), notes
+    return common.with_metadata(metadata or None), notes
+
+
+def _schema_of(part: Part) -> pa.Schema:
+    with open_parquet(part.path) as file:
+        schema = file.schema_arrow
+    return pa.schema([_plain(field) for field in schema], schema.metadata)
+
+
+def _plain(field: pa.Field) -> pa.Field:
+    kind = field.type
+    return field.with_type(kind.value_type) if pa.types.is_dictionary(kind) else field
+
+
+def _joined(common: pa.Schema, schema: pa.Schema, part: Part, first: Part) -> pa.Schema:
+    """Return a schema for both; a column without any value takes the other's type."""
+    if schema.names == common.names:
+        try:
+            return pa.unify_schemas([common, schema])
+        except pa.ArrowException:
+            pass
+    raise BadInput("schemas-differ", f"{part.name}: {_difference(schema, common, first)}")
 
 
 def _difference(schema: pa.Schema, first: pa.Schema, other: Part) -> str:
@@ -114,5 +131,4 @@ def _groups(parts: Sequence[Part], schema: pa.Schema) -> Iterator[pa.Table]:
 
 
 def _table(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
-    bare = [pa.Table.from_batches([b]).replace_schema_metadata(schema.metadata) for b in batches]
-    return pa.concat_tables(bare).combine_chunks().unify_dictionaries()
+    return pa.concat_tables([pa.Table.from_batches([b]).cast(schema) for b in batches])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from polytene.core.files import write_bytes
 from polytene.exceptions import UsageError
-from polytene.genome.launch import generate_hypershell_command
+from polytene.genome.launch import generate_hypershell_command, generate_parallel_command
 
 EXECUTORS = ("hypershell", "parallel", "array", "dask")
 EXAMPLE_CHUNKS = 100
@@ -45,8 +45,7 @@ fi
 _PARALLEL = """\
 # GNU Parallel runs the lines of the task file on this node. Submit it again to run those that
 # failed or did not get their turn: the job log knows which.
-export PARALLEL_SHELL=/bin/bash
-parallel --jobs "$SLURM_CPUS_PER_TASK" --joblog @TASKS@.joblog --resume-failed < @TASKS@
+@PARALLEL@
 """
 _ARRAY = """\
 # One task of the array per chunk: the wrapper takes the chunk's 0-based place in the plan. To run
@@ -132,6 +131,7 @@ def example_sbatch(
     command = generate_hypershell_command(tasks, port=port, by_number=True)
     values = {
         "COMMAND": command.replace("--num-threads 0", '--num-threads "$SLURM_CPUS_PER_TASK"'),
+        "PARALLEL": generate_parallel_command(tasks).replace("100%", '"$SLURM_CPUS_PER_TASK"'),
         "TASKS": shlex.quote(str(tasks)),
         "WRAPPER": shlex.quote(str(wrapper)),
         "PLAN": shlex.quote(str(chunk_plan)),

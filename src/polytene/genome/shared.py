@@ -34,4 +34,4 @@ def shared_lines(
 def shown(line: bytes) -> str:
     """Return a line as messages show it, cut where it is long."""
     text = printable(decode(line))
-    return repr(text if len(text) <= 80 else f"{text[:77]}...")
+    return f"'{text}'" if len(text) <= 80 else f"'{text[:77]}...'"

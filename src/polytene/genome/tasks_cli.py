@@ -83,13 +83,13 @@ def tasks(
     for each where the command names {seqid}, {start} or {end}.
     """
     generator = TaskGenerator(ChunkPlan.load(chunk_plan))
-    where: dict[str, Any] = {"output_dir": output_dir, "missing": missing, "pattern": pattern}
-    where["chunk_plan_path"] = chunk_plan
+    where: dict[str, Any] = {"chunk_plan_path": chunk_plan, "output_dir": output_dir}
+    where |= {"missing": missing, "pattern": pattern}
     if wrapper is None:
         if len(commands) > 1 or wrapper_setup:
             raise UsageError("several commands, and --wrapper-setup, need --wrapper: a task is one")
-        more = {"mark_done": mark_done, "include_logging": logs}
-        made = generator.generate(commands[0], output, **where, **more)
+        where |= {"mark_done": mark_done, "include_logging": logs}
+        made = generator.generate(commands[0], output, **where)
     elif mark_done or logs:
         raise UsageError(
             "--mark-done and --logs are for tasks without --wrapper, which marks itself"

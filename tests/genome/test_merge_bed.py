@@ -38,9 +38,9 @@ def test_header_lines_that_all_share_are_once(tmp_path):
     )
 
 
-def test_equal_places_keep_the_order_of_the_parts(tmp_path):
+def test_equal_places_are_sorted_by_their_text(tmp_path):
     assert merged(tmp_path, b"a\t1\t2\tz\na\t1\t2\tb\n", b"a\t1\t2\ta\n") == (
-        b"a\t1\t2\tz\na\t1\t2\tb\na\t1\t2\ta\n"
+        b"a\t1\t2\ta\na\t1\t2\tb\na\t1\t2\tz\n"
     )
 
 

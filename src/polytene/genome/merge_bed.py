@@ -18,7 +18,7 @@ HEADS = (b"#", b"track", b"browser")
 def merge_bed(parts: Sequence[Part], output: Path, ranks: Ranks | None = None) -> Merged:
     """Join BED files, sorted by sequence, start and end.
 
-    Lines stay as they are. Equal places keep the order of the parts. Header lines (``#``,
+    Lines stay as they are; those of one place are sorted by their text. Header lines (``#``,
     ``track``, ``browser``) that all files share are written once, others are left out and noted.
 
     Parameters

@@ -29,7 +29,8 @@ def merge_gff(
 ) -> Merged:
     """Join GFF3 files: sorted by sequence, start and end, larger first, parents before children.
 
-    The result has one version line, each ``##sequence-region``, directive and sequence once,
+    Genes of one place are sorted by their text; the lines of a gene that have one place keep their
+    order. The result has one version line, each ``##sequence-region``, directive and sequence once,
     ``###`` after each gene with its parts, and ``##FASTA`` at the end. Lines of features stay as
     they are, byte for byte. IDs count within a file: features that two files have with the same
     ID and the same lines are written once and noted; the same ID for different features is an
@@ -74,9 +75,9 @@ def merge_gff(
 
 
 def _pack(number: int, graph: Graph) -> bytes:
-    """Return a graph as bytes: its number, how many of its lines are comments, its lines."""
-    head = _NUMBER.pack(number, len(graph.comments))
-    return head + b"\n".join([*graph.comments, *(f.line for f in graph.features)])
+    """Return a graph as bytes: its lines, its number, and how many of the lines are comments."""
+    lines = b"\n".join([*(f.line for f in graph.features), *graph.comments])
+    return lines + _NUMBER.pack(number, len(graph.comments))
 
 
 def _write(
@@ -84,11 +85,12 @@ def _write(
 ) -> int:
     records = 0
     for _, payload in sorter:
-        number, n_comments = _NUMBER.unpack_from(payload)
+        number, n_comments = _NUMBER.unpack(payload[-_NUMBER.size :])
         if number in same:
             continue
-        lines = payload[_NUMBER.size :].split(b"\n")
-        comments, features = lines[:n_comments], lines[n_comments:]
+        lines = payload[: -_NUMBER.size].split(b"\n")
+        place = len(lines) - n_comments
+        features, comments = lines[:place], lines[place:]
         if number in other:
             tail = f"~{parts[ids.part_of(number)].task_id}".encode()
             features = renamed(features, ids.fresh(names_of(features), tail))

@@ -19,7 +19,7 @@ Record = tuple[Key, bytes]
 
 
 class Sorter:
-    """Takes records in any order and gives them sorted; equal keys keep the order they came in.
+    """Takes records in any order and gives them sorted by key, those of equal keys by payload.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Sorter:
         return _merge(self._runs)
 
     def _sorted(self) -> list[Record]:
-        self._held.sort(key=_key)
+        self._held.sort()
         held, self._held, self._held_bytes = self._held, [], 0
         return held
 
@@ -77,12 +77,8 @@ class Sorter:
         return run
 
 
-def _key(record: Record) -> Key:
-    return record[0]
-
-
 def _merge(runs: list[IO[bytes]]) -> Iterator[Record]:
-    return heapq.merge(*map(_read, runs), key=_key)
+    return heapq.merge(*map(_read, runs))
 
 
 def _read(run: IO[bytes]) -> Iterator[Record]:

@@ -269,8 +269,8 @@ def _joined(seqids: list[str], rows: Ints, ids: list[str] | None) -> Features:
         keep[np.setdiff1d(named, named[first])] = False
         rows = rows[keep]
         ids = None if ids is None else [name for name, k in zip(ids, keep, strict=True) if k]
-    columns = (rows[:, c].copy() for c in (_RUN, _START, _END, _LINE))
-    return Features(seqids, *columns, ids=ids)
+    seq, starts, ends, lines = (rows[:, c].copy() for c in (_RUN, _START, _END, _LINE))
+    return Features(seqids, seq, starts, ends, lines, ids)
 
 
 def _problem(path: PathLike, line: int, code: int) -> BadInput:

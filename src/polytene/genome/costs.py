@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from polytene.formats.text import printable, read_blocks, read_lines, unix_newli
 from polytene.genome.atoms import Axis, Track, gene_starts, make_axis
 from polytene.genome.genes import Genes, axis_offsets
 from polytene.genome.genome import Genome
+from polytene.genome.measured import is_run, measured_rows
 
 Cost = str | Path | Mapping[str, Any] | Callable[[str, int, int], float]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -76,8 +76,8 @@ def cost_model(cost: Cost | None, genome: Genome, genes: Genes | None) -> Model:
         ``"bp"``, ``"genes"``, ``"bp+genes"`` (all genes together cost as much as all bases; the
         default where genes are given); a mapping such as ``{"bp": 1, "gene": 5000}``, with
         ``"reads"`` a BED file whose last column is the weight of each interval and ``"read"`` the
-        cost of one; a function ``cost(seqid, start, end)``; or a file: ``measured.json`` of an
-        earlier run, or BED.
+        cost of one; a function ``cost(seqid, start, end)``; a BED file; or the directory of an
+        earlier run over chunks, whose times count.
 
     Raises
     ------
@@ -99,12 +99,15 @@ def cost_model(cost: Cost | None, genome: Genome, genes: Genes | None) -> Model:
         per_base = 0 if cost == "genes" else 1
         return _model({"bp": per_base, "gene": each}, per_base, each, None, genome, n_genes)
     path = Path(cost)
+    if is_run(path):
+        rows = _placed(path, measured_rows(path), genome)
+        return _model({"measured": path.name}, 0, 0, rows, genome, n_genes)
     if not path.is_file():
         raise UsageError(
-            f"cost is {printable(str(cost))!r}: neither 'bp', 'genes' or 'bp+genes' nor a file"
+            f"cost is {printable(str(cost))!r}: neither 'bp', 'genes' or 'bp+genes', nor a run "
+            "directory or a BED file"
         )
-    read = _measured if path.suffix == ".json" else _bed
-    return _model({"file": path.name}, 0, 0, read(path, genome), genome, n_genes)
+    return _model({"file": path.name}, 0, 0, _bed(path, genome), genome, n_genes)
 
 
 def _mapped(cost: Mapping[str, Any], genome: Genome, n_genes: int) -> Model:
@@ -178,20 +181,6 @@ def _bed_rows(path: Path) -> Iterator[tuple[str, int, int, float]]:
                 f"{printable(str(path))}: line {number}: expected BED with seqid, start, end and "
                 "a weight in the last column"
             ) from None
-
-
-def _measured(path: Path, genome: Genome) -> tuple[Ints, Ints, Floats]:
-    """Read the times that a run left: seconds per chunk, spread over its bases."""
-    try:
-        chunks = json.loads(path.read_bytes())["chunks"]
-        rows = []
-        for chunk in chunks:
-            size = sum(end - start for _, start, end in chunk["intervals"])
-            each = chunk["seconds"] / size
-            rows += [(s, a, b, each * (b - a)) for s, a, b in chunk["intervals"]]
-    except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise UsageError(f"{printable(str(path))} holds no times of a run: {error}") from None
-    return _placed(path, rows, genome)
 
 
 def _placed(

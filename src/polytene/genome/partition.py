@@ -22,7 +22,7 @@ Prefer = Callable[[int, int, int], int]
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
-def _furthest(X: Any, C: Any, free: Any, slopes: Any, p: int, cp: int, most: int, most_bp: int):  # type: ignore[no-untyped-def] # noqa: N803, ANN202
+def _furthest(X: Any, C: Any, free: Any, slopes: Any, p: int, cp: int, most: int, most_bp: int):  # type: ignore[no-untyped-def] # noqa: N803
     """Return the furthest cut after ``p`` and the cost up to it."""
     i = np.searchsorted(C, cp + most, side="right") - 1
     x, c = X[i], C[i]
@@ -43,7 +43,7 @@ def _furthest(X: Any, C: Any, free: Any, slopes: Any, p: int, cp: int, most: int
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
-def _nearest(X: Any, C: Any, free: Any, slopes: Any, q: int, cq: int, most: int, most_bp: int):  # type: ignore[no-untyped-def] # noqa: N803, ANN202
+def _nearest(X: Any, C: Any, free: Any, slopes: Any, q: int, cq: int, most: int, most_bp: int):  # type: ignore[no-untyped-def] # noqa: N803
     """Return the first cut from which ``q`` can be reached, and the cost up to it."""
     i = np.searchsorted(C, cq - most, side="left")
     x, c = X[i], C[i]

@@ -229,7 +229,7 @@ def _cut(cut: str | None, kind: ChunkStrategy) -> Cut:
 def _cuts(
     genome: Genome, offsets: Ints, axis: Axis, genes: Genes | None, wish: _Wish, cut: Cut
 ) -> tuple[Ints, int | None, dict[str, Any]]:
-    """Return the cuts, the least possible cost if it is known, and the parameters that the strategy read."""
+    """Return the cuts, the least possible cost if known, and the parameters that were read."""
     if wish.strategy is ChunkStrategy.BALANCED:
         n = _count(axis, wish)
         chosen = {"n_chunks": n, "max_bp": wish.most_bases or None}

@@ -50,6 +50,9 @@ class Text(Protocol):
     def blocks(self, start: int, stop: int) -> Iterator[Bytes]:
         """Yield the same in blocks of at most 8 MiB."""
 
+    def done(self, start: int, stop: int) -> None:
+        """Give back the memory of bytes that were read."""
+
 
 class MappedText:
     """A file in memory pages, which are given back once a block was used."""
@@ -67,8 +70,12 @@ class MappedText:
         """Yield views; a guard of memory counts the pages of one block only."""
         for at in range(start, stop, BLOCK):
             yield self._bytes[at : min(at + BLOCK, stop)]
-            page = at // mmap.PAGESIZE * mmap.PAGESIZE
-            self._map.madvise(mmap.MADV_DONTNEED, page, min(at + BLOCK, stop) - page)
+            self.done(at, min(at + BLOCK, stop))
+
+    def done(self, start: int, stop: int) -> None:
+        """Give the pages back."""
+        page = start // mmap.PAGESIZE * mmap.PAGESIZE
+        self._map.madvise(mmap.MADV_DONTNEED, page, stop - page)
 
 
 class PreadText:
@@ -86,6 +93,9 @@ class PreadText:
         for at in range(start, stop, BLOCK):
             yield self.read(at, min(at + BLOCK, stop))
 
+    def done(self, start: int, stop: int) -> None:
+        """Copies need nothing."""
+
 
 class BgzfText:
     """The text of a bgzipped file."""
@@ -101,6 +111,9 @@ class BgzfText:
         """Yield decompressed bytes."""
         for at in range(start, stop, BLOCK):
             yield self.read(at, min(at + BLOCK, stop))
+
+    def done(self, start: int, stop: int) -> None:
+        """Copies need nothing."""
 
 
 @lru_cache(maxsize=8)
@@ -161,7 +174,7 @@ def bases(text: Text, layout: Layout, start: int, end: int) -> Bytes:
     if start >= end:
         return np.empty(0, np.uint8)
     raw = text.read(layout.byte(start), layout.byte(end - 1) + 1)
-    found = raw[(raw != LF) & (raw != CR)]
+    found: Bytes = raw[(raw != LF) & (raw != CR)]
     if found.size != end - start:
         raise BadInput(
             "genome-changed",

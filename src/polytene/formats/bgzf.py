@@ -102,7 +102,7 @@ def open_bgzf(path: PathLike) -> Bgzf:
     size = os.stat(path).st_size
     if gzi.is_file() and gzi.stat().st_mtime_ns >= os.stat(path).st_mtime_ns:
         rows = np.fromfile(gzi, "<i8")
-        if rows.size and rows.size == 2 * rows[0] + 1:
+        if rows.size and rows.size == 2 * int(rows[0]) + 1:
             starts = np.concatenate([[0, 0], rows[1:]]).reshape(-1, 2).T
             return _checked(path, starts[0], starts[1], size)
     return _scan(path, size)

@@ -128,12 +128,12 @@ class _Indexer:
         if n_lines != n:  # a guess went past a newline, or the scan stopped
             self.state = before_it
             _, n_rows, n_heads, stopped = self._scan(array, rows, heads, guess=False)
-        if stopped:
-            raise self._stopped(stopped)
         self.rows.append(rows[:n_rows])
         for start, end in heads[:n_heads].tolist():
             before = b"".join(self.tail) if start < 0 else b""
             self._header(before + block[max(start, 0) : end])
+        if stopped:
+            raise self._stopped(stopped)
         self._keep_tail(block, int(self.state[_AT]) - self.base if n else 0)
         self.state[_LAST] = block[-1]
         self.base += len(block)
@@ -196,10 +196,8 @@ class _Indexer:
     def last(self) -> FastaIndex:
         """Return the index, at the end of the file."""
         if self.base and self.state[_LAST] != _LF:
-            before = int(self.base)
-            self.feed(b"\n")
-            if self.state[_WIDTH] and self.state[_AT] == before + 1:
-                self.state[_WIDTH] = max(self.state[_WIDTH], self.state[_BASES] + 1)
+            crlf = self.state[_WIDTH] - self.state[_BASES] > 1 and self.state[_LAST] != _CR
+            self.feed(b"\r\n" if crlf else b"\n")
         if not self.names:
             raise empty_file(self.name)
         self.rows.append(self.state[None, _OFFSET : _WIDTH + 1])

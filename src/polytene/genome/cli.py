@@ -121,6 +121,15 @@ for _command in COMMANDS:
     help="What a base takes in memory; see --memory-per-worker.",
 )
 @click.option(
+    "--slack",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="balanced: how much more than the least possible the dearest chunk may cost, so that "
+    "more cuts find a run of N.",
+)
+@click.option(
     "--gene-type",
     "gene_types",
     multiple=True,

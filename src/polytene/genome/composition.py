@@ -141,7 +141,7 @@ def composition(
     >>> made = write_assembly()
     >>> outcome = composition(made.fasta, run_dir=tempfile.mkdtemp(), by="sequence")
     >>> int(outcome.result["n"].sum()), outcome.result["gc"].round(2).values.tolist()[:2]
-    (1, 2)
+    (1642, [0.4, 0.4])
     """
     chosen: dict[str, Any] = {"by": by, "window": window, "k": k, "cpg": cpg, "reader": reader}
     return composition_run(composition_plan(plan, **chosen), run_dir=run_dir, **engine)

@@ -108,7 +108,9 @@ class Partition:
     lower_bound: int
 
 
-def partition(axis: Axis, n: int, max_bp: int = 0, prefer: Prefer | None = None) -> Partition:
+def partition(
+    axis: Axis, n: int, max_bp: int = 0, prefer: Prefer | None = None, slack: float = 0.0
+) -> Partition:
     """Cut an axis into exactly ``n`` parts whose dearest costs as little as possible.
 
     Parameters
@@ -122,6 +124,9 @@ def partition(axis: Axis, n: int, max_bp: int = 0, prefer: Prefer | None = None)
     prefer
         ``prefer(low, high, ideal)`` chooses among cuts from ``low`` to ``high`` that are equally
         good; what it returns is moved to a place where a cut is allowed.
+    slack
+        Share by which the dearest part may cost more than the least possible, for the sake of
+        what is preferred.
 
     Raises
     ------
@@ -135,11 +140,12 @@ def partition(axis: Axis, n: int, max_bp: int = 0, prefer: Prefer | None = None)
     if max_bp and _parts(*arrays, axis.total, max_bp, n) > n:
         raise too_few(axis, n, max_bp)
     least = least_cost(axis, n, max_bp)
+    most = least + int(least * slack)
     first = np.empty(n + 1, np.int64)
     first[n], cost = axis.bases, axis.total
     for j in range(n - 1, -1, -1):
-        first[j], cost = _nearest(*arrays, int(first[j + 1]), int(cost), least, max_bp)
-    return Partition(_choose(axis, arrays, n, least, max_bp, first, prefer), least,
+        first[j], cost = _nearest(*arrays, int(first[j + 1]), int(cost), most, max_bp)
+    return Partition(_choose(axis, arrays, n, most, max_bp, first, prefer), least,
                      lower_bound(axis, n))  # fmt: skip
 
 
@@ -174,14 +180,14 @@ def too_few(axis: Axis, n: int, max_bp: int) -> UsageError:
 
 
 def _choose(
-    axis: Axis, arrays: Any, n: int, least: int, max_bp: int, first: Ints, prefer: Prefer | None
+    axis: Axis, arrays: Any, n: int, most: int, max_bp: int, first: Ints, prefer: Prefer | None
 ) -> Ints:
     """Choose each cut inside the bounds that keep the whole feasible, near its fair share."""
     cuts = np.zeros(n + 1, np.int64)
     cuts[n] = axis.bases
     p, cp, rank, possible = 0, 0, 0, int(axis.ranks[-1])
     for j in range(1, n):
-        high = min(int(_furthest(*arrays, p, cp, least, max_bp)[0]),
+        high = min(int(_furthest(*arrays, p, cp, most, max_bp)[0]),
                    axis.place_of_rank(possible - (n - j)))  # fmt: skip
         low = max(int(first[j]), axis.place_of_rank(rank + 1))
         share = cp + (axis.total - cp) // (n - j + 1)

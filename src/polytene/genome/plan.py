@@ -56,6 +56,7 @@ class _Wish:
     max_bp: int | None
     memory_per_worker: int | str | None
     bytes_per_base: int
+    slack: float
 
     def check(self) -> None:
         """Refuse what cannot be, and what the strategy does not read."""
@@ -68,6 +69,8 @@ class _Wish:
             if self.strategy not in _MEANT_FOR.get(name, (self.strategy,)):
                 meant = " or ".join(_MEANT_FOR[name])
                 raise UsageError(f"{name} is for the strategy {meant}, not {self.strategy.value}")
+        if not 0 <= self.slack <= 1:
+            raise UsageError(f"slack is {self.slack}: a share between 0 and 1")
         if sum(v is not None for v in (self.n_chunks, self.workers, self.target_chunks)) > 1:
             raise UsageError("n_chunks, workers and target_chunks all say how many: give one")
 
@@ -106,6 +109,7 @@ def plan_chunks(
     max_bp: int | None = None,
     memory_per_worker: int | str | None = None,
     bytes_per_base: int = BYTES_PER_BASE,
+    slack: float = 0.0,
     gene_types: Sequence[str] | None = None,
     with_gene_ids: bool = False,
 ) -> ChunkPlan:
@@ -150,6 +154,9 @@ def plan_chunks(
     memory_per_worker, bytes_per_base
         Memory of a worker, such as ``"8GiB"``, and what a base of a chunk takes there; together
         they are a ``max_bp``.
+    slack
+        Share by which the dearest chunk may cost more than the least possible, so that more
+        cuts find a run of N or a wide gap near by: 0.01 for one hundredth.
     gene_types
         Types of features that are genes; None: those that end in ``gene``, or else transcripts.
     with_gene_ids
@@ -180,7 +187,7 @@ def plan_chunks(
         raise UsageError("the strategy genes cuts by genes: give a GFF3 file")
     sizes = (chunk_size, min_chunk_size, max_chunk_size, target_chunks)
     wish = _Wish(kind, n_chunks, workers, chunks_per_worker, *sizes, max_bp, memory_per_worker,
-                 bytes_per_base)  # fmt: skip
+                 bytes_per_base, slack)  # fmt: skip
     wish.check()
     if min(flank, halo) < 0:
         raise UsageError("flank and halo are numbers of bases: at least 0")
@@ -232,9 +239,10 @@ def _cuts(
     """Return the cuts, the least possible cost if known, and the parameters that were read."""
     if wish.strategy is ChunkStrategy.BALANCED:
         n = _count(axis, wish)
-        chosen = {"n_chunks": n, "max_bp": wish.most_bases or None}
+        chosen = {"n_chunks": n, "max_bp": wish.most_bases or None,
+                  "slack": wish.slack or None}  # fmt: skip
         prefer = preference(genome, offsets, axis, n, cut)
-        best = partition(axis, n, wish.most_bases, prefer)
+        best = partition(axis, n, wish.most_bases, prefer, wish.slack)
         return best.cuts, best.least, chosen
     cuts, chosen = _guide_cuts(offsets, axis, genes, wish)
     moved = strategies.whole(axis, cuts) if cut == "safe" else cuts

@@ -108,7 +108,7 @@ class Watch:
     def stop(self) -> None:
         """Look no more."""
         self._end.set()
-        self._thread.join()
+        self._thread.join(timeout=5)  # it may wait for a cluster that is gone
 
     def look(self) -> Reading:
         """Look now."""

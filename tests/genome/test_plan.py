@@ -333,7 +333,7 @@ def test_plans_can_be_looked_at(genome, assembly):
     assert page.count("<title>chunk_") == sum(len(c.intervals) for c in plan)
     many = Genome.from_lengths({f"<s{i}>": 10 + i for i in range(100)})
     plan = plan_chunks(many, n_chunks=9)
-    assert "76 shorter sequences" in plan.describe()
+    assert "76 shorter sequences, 3,610 bp in 6 chunks" in plan.describe()
     assert "<s" not in plan._repr_html_().replace("<svg", "")
 
 

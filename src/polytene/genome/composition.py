@@ -50,6 +50,8 @@ def composition_plan(
         raise UsageError(f"window is {window}: at least 1 base")
     if not 0 <= k <= LONGEST_KMER:
         raise UsageError(f"k is {k}: 1 to {LONGEST_KMER}, or 0 for no k-mers")
+    if reader not in ("memmap", "pread"):
+        raise UsageError(f"reader is {reader!r}: 'memmap' or 'pread'")
     if not isinstance(plan, ChunkPlan):
         plan = plan_chunks(plan, cost="bp")
     if plan.genome is None or not plan.genome.path:

@@ -13,10 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polytene.exceptions import BadInput, UsageError
-from polytene.genome import Genome, composition, composition_plan, plan_chunks, write_composition
-from polytene.genome import compose_stage
+from polytene.genome import (
+    Genome,
+    compose_stage,
+    composition,
+    composition_plan,
+    plan_chunks,
+    write_composition,
+)
 from polytene.genome.compose_stage import compose, merge
-from polytene.genome.composition import to_dataset
+from polytene.genome.composition import MEMORY, stages, to_dataset
 
 
 def naive(sequences: dict[str, str], window: int | None, k: int) -> list[dict]:
@@ -161,6 +167,25 @@ def test_a_file_that_changes_while_it_is_read_is_named(tmp_path):
 def test_parameters_that_cannot_be_are_named(genome, options, why):
     with pytest.raises(UsageError, match=why):
         composition_plan(genome, **options)
+
+
+def test_memory_is_promised_for_the_rows_of_a_chunk(genome, assembly):
+    plan = plan_chunks(genome, assembly.gff3, n_chunks=2)
+    needs = {}
+    for by in ("window", "sequence", "chunk"):
+        (stage,) = stages(composition_plan(plan, by=by, window=1000, k=6))
+        needs[by] = stage.memory - MEMORY
+    row = 4 * 8 * 4**6
+    assert needs["chunk"] == row
+    assert needs["sequence"] == row * max(len(c.intervals) for c in plan)
+    assert needs["window"] >= row * 30
+
+
+def test_sums_are_added_up_before_they_grow(genome, monkeypatch):
+    units = composition_plan(plan_chunks(genome, n_chunks=3, cost="bp"), window=500, k=3)
+    whole = counted(units)
+    monkeypatch.setattr(compose_stage, "MERGE_BYTES", 1)
+    assert counted(units).identical(whole)
 
 
 def test_a_plan_without_a_file_has_nothing_to_count():

@@ -128,10 +128,10 @@ def _tab_after(b: Any, at: Any) -> Any:
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
 def _same(b: Any, one: Any, two: Any, size: Any) -> Any:
-    for i in range(size - 1, -1, -1):
-        if b[one + i] != b[two + i]:
-            return False
-    return True
+    i = size - 1
+    while i >= 0 and b[one + i] == b[two + i]:
+        i -= 1
+    return i < 0
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]

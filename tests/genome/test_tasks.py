@@ -8,7 +8,8 @@ import pytest
 from tests.genome.plans import plan_of
 
 from polytene.exceptions import UsageError
-from polytene.genome.chunks import ChunkPlan
+from polytene.formats.regions import Region
+from polytene.genome.chunks import ChunkPlan, GenomicChunk
 from polytene.genome.outputs import DONE, PLAN_COPY
 from polytene.genome.tasks import TaskGenerator
 
@@ -149,6 +150,15 @@ def test_a_newline_in_a_name_is_refused_everywhere(tmp_path):
         with pytest.raises(UsageError):
             generator.generate(template, tmp_path / "tasks.txt")
     assert not (tmp_path / "tasks.txt").exists()
+
+
+@pytest.mark.parametrize("chunk_id", ["../../x", "a b", "-rf", "x;y", ""])
+def test_a_chunk_id_that_is_no_file_name_is_refused(tmp_path, chunk_id):
+    generator = TaskGenerator(ChunkPlan("x", [GenomicChunk(chunk_id, (Region("c", 0, 9),))], 9))
+    with pytest.raises(UsageError, match="not safe as a file name"):
+        generator.generate("x > {chunk_id}", tmp_path / "tasks.txt")
+    with pytest.raises(UsageError, match="not safe as a file name"):
+        generator.generate_with_wrapper(tmp_path / "tasks.txt", "wrapper.sh")
 
 
 def test_wrapper_tasks_are_one_per_chunk(tmp_path):

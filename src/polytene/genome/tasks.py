@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from polytene.core.files import write_bytes
+from polytene.core.keys import check_key
 from polytene.exceptions import UsageError
 from polytene.formats.text import printable
 from polytene.genome.aggregate import same_chunks
@@ -219,6 +220,7 @@ class TaskGenerator:
     def _chunks(self, by_interval: bool, chosen: set[Key] | None) -> Iterator[GenomicChunk]:
         """Yield what each task works on: all of it, or what a task of ``chosen`` covers."""
         for index, chunk in enumerate(self.chunk_plan):
+            check_key(chunk.chunk_id)
             tasks = list(each_interval(chunk)) if by_interval else [chunk]
             for number, task in enumerate(tasks, 1):
                 interval = number if len(tasks) > 1 else 0

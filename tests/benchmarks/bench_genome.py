@@ -7,6 +7,8 @@ not installed (bedtools, chunked-scatter, Picard, pysam) are left out and named.
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import tempfile
 import time
 from importlib.util import find_spec
@@ -169,6 +171,28 @@ def bench_open(report: Report, folder: Path, sequences: int) -> None:
     report.add("the same file opened by pyfaidx", 1e3 * (time.perf_counter() - start), "ms")
 
 
+def bench_aggregate(report: Report, folder: Path, total: int) -> None:
+    """Merge parts of a table in a process of its own, and look at its memory."""
+    parts = folder / "parts"
+    parts.mkdir()
+    rows = "".join(f"gene_{i:07d}\tchr1\t{i}\t{i + 900}\t0.75\n" for i in range(200_000))
+    for i in range(max(1, total // len(rows))):
+        (parts / f"chunk_{i:04d}.tsv").write_text(f"gene\tseqid\tstart\tend\tscore\n{rows}")
+    code = (
+        "import sys, time\nfrom polytene.genome import aggregate\nstart = time.perf_counter()\n"
+        "aggregate(sys.argv[1], '*.tsv', sys.argv[2], 'merge_tsv')\n"
+        "status = open('/proc/self/status').read()\n"
+        "print(time.perf_counter() - start, status.partition('VmHWM:')[2].split()[0])"
+    )
+    command = [sys.executable, "-c", code, str(parts), str(folder / "all.tsv")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds, kib = map(float, done.stdout.split())
+    peak = kib * 1024 / 1e6
+    name = f"{total / 1e9:.1f} GB of TSV parts merged"
+    report.add(f"{name}: peak RSS", peak, "MB", "< 200", peak < 200)
+    report.add(f"{name}: wall time", seconds, "s")
+
+
 def main() -> None:
     """Run the benchmarks, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -183,6 +207,7 @@ def main() -> None:
         bench_gff(report, folder, 40_000 // scale)
         bench_fasta(report, folder, 300_000_000 // scale)
         bench_open(report, folder, 120_000 // scale)
+        bench_aggregate(report, folder, 1_000_000_000 // scale)
     report.write(args.output)
 
 

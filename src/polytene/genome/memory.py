@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -124,8 +125,11 @@ class Watch:
         return MemoryStats(now.used / MB, self.largest.used / MB, now.available / MB)
 
     def _run(self) -> None:
-        while not self._end.wait(self._seconds):
+        wait = self._seconds
+        while not self._end.wait(wait):
+            start = time.monotonic()
             self.look()
+            wait = max(self._seconds, 20 * (time.monotonic() - start))
 
 
 def get_memory_stats() -> MemoryStats:

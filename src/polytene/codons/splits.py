@@ -41,7 +41,7 @@ def cuts(total: int, extents: Iterable[tuple[int, int]] = (), most: int = PART_B
     Examples
     --------
     >>> cuts(25, most=10), cuts(25, [(8, 13), (12, 17)], most=10)
-    ([0, 10, 20, 25], [0, 8, 17, 25])
+    ([0, 10, 20, 25], [0, 8, 18, 25])
     """
     spans = _merged(extents)
     ends = [0]

@@ -27,7 +27,7 @@ PACKAGE = ROOT / "src" / "polytene"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [ROOT / "README.md", *DOCS]
 FENCE = re.compile(r"^```(\S+)\n(.*?)^```$", re.M | re.S)
-KEBAB = re.compile(r"[a-z]+(-[a-z]+)*")
+KEBAB = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def blocks(page: Path, language: str) -> list[str]:

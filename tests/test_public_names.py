@@ -21,7 +21,20 @@ NAMES = {
         "plan", "read_cut", "read_usage", "rechunk", "rechunk_plan", "recode", "reduction", "rscu",
         "stages", "to_cut", "to_long", "to_wide", "write",
     ],
-    "polytene.testing": ["Generated", "genomes", "write_fasta", "write_genbank", "write_set"],
+    "polytene.genome": [
+        "ChunkPlan", "ChunkStrategy", "ExecutorBackend", "Genome", "GenomeAccessor",
+        "GenomeChunker", "GenomicChunk", "MemoryMonitor", "MemoryStats", "ParallelExecutor",
+        "Region", "TaskFile", "TaskGenerator", "aggregate", "composition",
+        "composition_plan", "format_command", "generate_hypershell_command",
+        "get_chunk_for_task", "get_memory_stats", "get_optimal_workers",
+        "get_slurm_resources", "get_slurm_task_id", "is_slurm_job",
+        "merge_overlapping_results", "n_runs", "parse_region", "plan_chunks", "suggest",
+        "suggest_chunk_parameters", "track_memory", "write_composition",
+    ],
+    "polytene.testing": [
+        "Assembly", "Generated", "genomes", "write_assembly", "write_fasta", "write_genbank",
+        "write_set",
+    ],
 }  # fmt: skip
 PAIRS = [(module, name) for module, names in NAMES.items() for name in names]
 

@@ -113,13 +113,15 @@ def warmup() -> None:
     import time
 
     from polytene.codons import kernels, packed, pair_kernels
+    from polytene.genome import warm
 
-    start = time.perf_counter()
-    click.echo("compiling the kernels of codons ...", nl=False)
-    kernels.warm()
-    pair_kernels.warm()
-    packed.warm()
-    click.echo(f" done in {time.perf_counter() - start:.1f} s")
+    rooms = {"codons": (kernels.warm, pair_kernels.warm, packed.warm), "genome": (warm.warm,)}
+    for room, compilers in rooms.items():
+        start = time.perf_counter()
+        click.echo(f"compiling the kernels of {room} ...", nl=False)
+        for compiler in compilers:
+            compiler()
+        click.echo(f" done in {time.perf_counter() - start:.1f} s")
 
 
 COMMANDS = (doctor, config, completion, versions, warmup)

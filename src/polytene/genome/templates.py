@@ -57,6 +57,7 @@ def each_interval(chunk: GenomicChunk) -> Iterator[GenomicChunk]:
             chunk_id=f"{chunk.chunk_id}.{i}",
             intervals=(interval,),
             reads=(interval,),
+            layouts=chunk.layouts[i - 1 : i],
             cost=chunk.cost * interval.size / chunk.size,
             n_genes=None,
             gene_ids=None,

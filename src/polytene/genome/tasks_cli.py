@@ -53,7 +53,7 @@ SHOWN = 3
     "--pattern",
     default="*",
     show_default=True,
-    help="Files that --missing takes for outputs, such as '*.tsv'.",
+    help="Files that --missing takes for outputs: a glob pattern.",
 )
 @click.option(
     "--mark-done",
@@ -123,7 +123,7 @@ def _how_to_run(made: TaskFile) -> str:
 
 @click.command()
 @click.option("--input-dir", required=True, type=PATH, help="Folder of the outputs.")
-@click.option("--pattern", required=True, help="Glob pattern of the files in it, such as '*.tsv'.")
+@click.option("--pattern", required=True, help="Glob pattern of the files in it.")
 @click.option(
     "-o", "--output", required=True, type=PATH, help="File to write; .gz compresses it (BGZF)."
 )

@@ -30,7 +30,8 @@ def demo(folder: Path, workers: int) -> Path:
         usage = _codons(folder / "codons", client)
         others = [room(folder / name, client) for name, room in ROOMS.items()]
     page = usage_map(usage, "polytene demo: generated organelle genomes")
-    page = page.replace("</body>", "".join(f"<hr>{part}" for part in others) + "</body>")
+    rest = "".join(f"<hr>{part}" for part in others)
+    page = page.replace("</body>", f'<div style="font: 14px sans-serif">{rest}</div></body>')
     report = folder / "report.html"
     write_bytes(report, page.encode())
     click.echo(f"\nReport: {report.absolute()}")

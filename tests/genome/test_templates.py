@@ -180,6 +180,15 @@ def test_a_name_like_an_option_is_refused_where_it_would_be_one():
     assert format_command("x --seq={seqid}", chunk_on("-rf")) == "x --seq=-rf"
 
 
+def test_a_value_is_no_part_of_a_variables_name():
+    for template in ("x $a{seqid}", 'x "$a{seqid}"', "x \\\\$a_1{end}"):
+        with pytest.raises(UsageError, match=r"write \$\{a"):
+            format_command(template, chunk_on("chr1"))
+    assert format_command("x '$a{seqid}' ${a}{seqid} $1{seqid} \\$a{seqid}", chunk_on("c")) == (
+        "x '$ac' ${a}c $1c \\$ac"
+    )
+
+
 NAMES = st.text(st.sampled_from("a1'\"$`\\ ;&|<>()#*?[]{}!~-=\n%:é"), min_size=1, max_size=12)
 AROUND = st.text(st.sampled_from("a'\"$`\\ ()#{};|"), max_size=8)
 

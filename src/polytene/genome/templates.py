@@ -124,9 +124,20 @@ def format_command(
         after = closed[: len(closed) - depth + around]
         if depth % 2 == 0:
             return before + name + after
+        if states[match.start()] != "'" and not before:
+            _check_no_variable(name, template[: match.start()])
         return before + _value(name, chunk, given, template, match.start(), states) + after
 
     return _BRACES.sub(fill, template)
+
+
+def _check_no_variable(name: str, before: str) -> None:
+    """Refuse a value that the shell would take for the rest of a variable's name."""
+    if found := re.search(r"(?<!\\)(?:\\\\)*\$([A-Za-z_]\w*)$", before):
+        raise UsageError(
+            f"${found[1]}{{{name}}}: the shell would take the value for a part of the variable's "
+            f"name: write ${{{found[1]}}}{{{name}}}"
+        )
 
 
 def _value(

@@ -25,7 +25,7 @@ from polytene.metadata.schema import (
 from polytene.metadata.vocabulary import TERMS, normal_column
 
 BAD = {"int": "bad_int", "float": "bad_float", "time": "bad_date"}
-_LIBRARY = ("library_strategy", "library_source", "library_selection", "library_layout")
+TAGS = "tags"
 
 
 def to_tables(events: Events, submissions: Sequence[str | None]) -> dict[str, pa.Table]:
@@ -47,7 +47,7 @@ def to_tables(events: Events, submissions: Sequence[str | None]) -> dict[str, pa
         if len(records.rows):
             _tables_of(kind, records, out)
     return {
-        name: pa.concat_tables(parts) if parts else SCHEMAS[name].empty_table()
+        name: pa.concat_tables(parts) if parts else with_tags(name).empty_table()
         for name, parts in out.items()
     }
 
@@ -168,8 +168,16 @@ def _record_table(kind: str, records: _Records, accession: pa.Array) -> pa.Table
         warned["no_title"] = _missing(columns["title"])
     columns["submission"] = records.submission
     columns["warnings"] = _warnings(warned, len(accession))
-    schema = SCHEMAS[kind]
+    tagged = records.group(_group(kind, "attribute"))
+    schema = with_tags(kind)
+    columns[TAGS] = tagged.lists(tagged.strings("tag"))
     return pa.table([columns[n].cast(schema.field(n).type) for n in schema.names], schema=schema)
+
+
+def with_tags(name: str) -> pa.Schema:
+    """Return the schema of a table as it is here: records have a list of their tags beside."""
+    schema = SCHEMAS[name]
+    return schema.append(pa.field(TAGS, pa.list_(pa.string()))) if name in KINDS else schema
 
 
 def _missing(column: pa.Array) -> Array:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from polytene.core.files import write_bytes
 from polytene.core.lock import Lock
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
@@ -228,12 +229,16 @@ def assemble(
     mark = write_inputs(shards, work / "inputs.json")
     where = {"inputs": str(work / "inputs.json"), "mark": mark}
     matched = _match(work, rows, where, again)
-    joined = _join(work, rows, {**where, "matched": str(matched)}, again)
+    listed = work / f"matched-{mark[:12]}.txt"
+    write_bytes(listed, "".join(f"{Path(m['folder']).relative_to(work)}\n" for m in matched).encode())
+    joined = _join(work, rows, {**where, "matched": str(listed)}, again)
     manifest = publish(kb, shards, matched, joined, outcome)
     return replace(outcome, result=manifest)
 
 
-def _match(work: Path, rows: dict[str, int], where: dict[str, str], running: dict[str, Any]) -> Path:
+def _match(
+    work: Path, rows: dict[str, int], where: dict[str, str], running: dict[str, Any]
+) -> list[dict[str, Any]]:
     kinds = {
         "run": rows.get("run", 0) + rows.get("run_member", 0),
         "sample": rows.get("sample", 0) + rows.get("experiment", 0),
@@ -243,10 +248,8 @@ def _match(work: Path, rows: dict[str, int], where: dict[str, str], running: dic
     stage = Stage(functools.partial(match_bucket, **where), memory=match.MEMORY)
     outcome = run(plan, [stage], Reduction(None, _listed), run_dir=work / "match", **running)
     outcome.raise_if_incomplete()
-    listed = work / f"matched-{where['mark'][:12]}.txt"
-    lines = [str(Path(f["folder"]).relative_to(work)) for f in outcome.result]
-    listed.write_text("\n".join(lines) + "\n")
-    return listed
+    found: list[dict[str, Any]] = outcome.result
+    return found
 
 
 def _join(

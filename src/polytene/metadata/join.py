@@ -63,9 +63,13 @@ def join_bucket(bucket: Bucket, *, inputs: str, mark: str, matched: str) -> Part
         runs = _with_experiments(sent, experiments)
     _write("experiment", experiments, folder)
     _write("run", runs, folder)
-    info = {"experiments": experiments.num_rows, "runs": runs.num_rows}
-    info["duplicates"] = int(pc.sum(experiments.column("duplicates")).as_py() or 0)
+    info: dict[str, Any] = {"part": f"{bucket.first:03d}", "runs": runs.num_rows}
+    info |= {"experiments": experiments.num_rows, "duplicates": _duplicates(experiments)}
     return Partial(Folder(folder, info | {"files": digests(folder)}), experiments.num_rows)
+
+
+def _duplicates(table: pa.Table) -> int:
+    return int(pc.sum(table.column("duplicates")).as_py() or 0)
 
 
 @lru_cache(maxsize=8)

@@ -49,7 +49,7 @@ def match_bucket(bucket: Bucket, *, inputs: str, mark: str) -> Partial:
         else:
             _send_parents(bucket, found, inputs, mark, folder)
         write_tags(bucket.kind, found, folder / "tags.parquet")
-    info = {"kind": bucket.kind, "rows": rows, "duplicates": _total(found, "duplicates")}
+    info = {"part": f"{bucket.first:03d}", "kind": bucket.kind, "rows": rows, "duplicates": _total(found, "duplicates")}
     return Partial(Folder(folder, info | {"files": digests(folder)}), rows)
 
 

@@ -42,7 +42,7 @@ def unpublish(kb: Path) -> None:
 def publish(
     kb: Path,
     shards: list[dict[str, Any]],
-    matched: Path,
+    matched: list[dict[str, Any]],
     joined: list[dict[str, Any]],
     outcome: Outcome,
 ) -> dict[str, Any]:
@@ -54,14 +54,14 @@ def publish(
         (draft / name).mkdir(parents=True)
     for number, shard in enumerate(shards):
         _publish_shard(number, shard, work / shard["folder"], draft)
-    folders = [matched.parent / line for line in matched.read_text().splitlines()]
+    for unit in [*matched, *joined]:
+        for path in sorted((Path(unit["folder"]) / "views").glob("*.parquet")):
+            _link(path, draft / "views" / path.stem, unit["part"])
+    folders = [Path(m["folder"]) for m in matched]
     joins = [Path(j["folder"]) for j in joined]
-    for folder in [*folders, *joins]:
-        for path in sorted((folder / "views").glob("*.parquet")):
-            _link(path, draft / "views" / path.stem, _part(folder))
     _catalogs(joins, draft / "catalog")
     _tags([*folders, *joins], draft / "catalog")
-    manifest = _manifest(shards, folders, joined, draft, outcome)
+    manifest = _manifest(shards, draft, outcome)
     for name in PARTS:
         shutil.rmtree(kb / name, ignore_errors=True)
         os.replace(draft / name, kb / name)
@@ -71,11 +71,6 @@ def publish(
     write_bytes(kb / MANIFEST, text)
     sync_folder(kb)
     return manifest
-
-
-def _part(folder: Path) -> str:
-    """Return the number of a unit's block, which names its part."""
-    return folder.parent.name.partition(".")[0]
 
 
 def _publish_shard(number: int, shard: dict[str, Any], folder: Path, draft: Path) -> None:
@@ -135,11 +130,7 @@ def _tags(folders: Iterable[Path], out: Path) -> None:
 
 
 def _manifest(
-    shards: list[dict[str, Any]],
-    folders: list[Path],
-    joined: list[dict[str, Any]],
-    draft: Path,
-    outcome: Outcome,
+    shards: list[dict[str, Any]], draft: Path, outcome: Outcome
 ) -> dict[str, Any]:
     rows: dict[str, int] = {}
     for name in sorted(p.name for p in (draft / "views").iterdir()):

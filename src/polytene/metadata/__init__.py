@@ -4,6 +4,7 @@
 and lists of samples.
 """
 
+from polytene.metadata.base import KnowledgeBase, open
 from polytene.metadata.build import build
 
-__all__ = ["build"]
+__all__ = ["KnowledgeBase", "build", "open"]

@@ -129,6 +129,15 @@ def _tags(folders: Iterable[Path], out: Path) -> None:
     write_table(table.sort_by(order), out / "attribute_tag.parquet")
 
 
+def _missing(views: Path) -> int:
+    """Return how many of the fields that catalogs count are missing, over all experiments."""
+    return sum(
+        pq.read_table(path, columns=[field]).column(0).null_count
+        for path in sorted((views / "experiment_flat").glob("*.parquet"))
+        for field in FIELDS
+    )
+
+
 def _manifest(
     shards: list[dict[str, Any]], draft: Path, outcome: Outcome
 ) -> dict[str, Any]:
@@ -157,6 +166,7 @@ def _manifest(
         "bytes": sum(s["bytes"] for s in shards),
         "shards": len(shards),
         "quarantined": dict(sorted(reasons.items())),
+        "missing_fields": _missing(draft / "views"),
         "catalogs": catalogs,
         "files": files,
         "fingerprint": digest(canonical(files)),

@@ -6,5 +6,6 @@ and lists of samples.
 
 from polytene.metadata.base import KnowledgeBase, open
 from polytene.metadata.build import build
+from polytene.metadata.update import update
 
-__all__ = ["KnowledgeBase", "build", "open"]
+__all__ = ["KnowledgeBase", "build", "open", "update"]

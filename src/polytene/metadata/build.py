@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from polytene.core.canonical import canonical, digest
 from polytene.core.files import write_bytes
+from polytene.core.keys import safe_key
 from polytene.core.lock import Lock
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
@@ -20,11 +24,11 @@ from polytene.core.stage import Stage
 from polytene.metadata import join, match, spool, stages
 from polytene.metadata.inputs import bucket_plan, write_inputs
 from polytene.metadata.join import join_bucket
+from polytene.metadata.marks import Marks, changed_shards
 from polytene.metadata.match import match_bucket
 from polytene.metadata.parse import Engine, check_engine
 from polytene.metadata.plan import (
     SHARD_BYTES,
-    Shard,
     Shards,
     parse_plan,
     shard_size,
@@ -33,6 +37,7 @@ from polytene.metadata.plan import (
 )
 from polytene.metadata.publish import publish, unpublish
 from polytene.metadata.sources import Source, Sources, as_source, find_sources
+from polytene.metadata.tree import Listing, list_tree
 
 WORK = "work"
 FREE_SHARE = 0.9
@@ -123,8 +128,9 @@ def build(
         stack.enter_context(Lock(kb / WORK))
         running["client"] = stack.enter_context(once(running.get("client")))
         unpublish(kb)
-        outcome = _parse(found, kb / WORK / "g0000", options, running, limit)
-        return assemble(kb, [_generation(outcome, 0)], outcome, running)
+        outcome = parse_sources(found, kb / WORK / "g0000", options, running, limit=limit)
+        earlier = later_generations(kb)
+        return assemble(kb, [generation(outcome.result, 0, kb / WORK / "g0000"), *earlier], outcome, running)
 
 
 @contextmanager
@@ -148,47 +154,78 @@ class _Once:
         pass
 
 
-def _parse(
-    sources: Sources, folder: Path, options: Options, running: dict[str, Any], limit: int | None
+def parse_sources(
+    sources: Sources,
+    folder: Path,
+    options: Options,
+    running: dict[str, Any],
+    *,
+    limit: int | None = None,
+    only: dict[Path, Listing] | None = None,
+    known: Path | None = None,
 ) -> Outcome:
-    """Cut files into shards, and parse all shards; the result lists what each one left."""
-    shards: list[Any] = list(tree_shards(sources.trees, options.shard_bytes))
+    """Cut files into shards, and parse all shards; the result lists what each one left.
+
+    Parameters
+    ----------
+    folder
+        Where the runs lie.
+    only
+        Per tree, the entries to parse; all without it.
+    known
+        File of what submissions were: of files, those that are still the same are left out.
+    """
+    listings = only or {root: list_tree(root) for root in sources.trees}
+    shards: list[Any] = list(tree_shards(listings, options.shard_bytes))
     cut = None
     if sources.files:
-        cut = _cut(sources, folder / "spool", options, running)
+        cut = _cut(sources, folder / "spool", options, known, running)
         shards.append(spooled_shards(cut.result))
-    plan = parse_plan(Shards(shards), engine=options.engine, salvage=options.salvage)
+    if only is not None and not any(len(s) for s in shards):
+        return Outcome([], 0, 0, 0, directory=str(folder))
+    marks = Marks(folder / "marks.json")
+    outcome = _parse(marks.on(Shards(shards)), folder, options, running, limit)
+    if outcome.resumed and (changed := changed_shards(outcome.result)):
+        if running.get("on_change") == "rerun":
+            marks.save(changed)
+        marks.now |= changed
+        outcome = _parse(marks.on(Shards(shards)), folder, options, running, limit)
+    if cut is None:
+        return outcome
+    return replace(
+        outcome,
+        planned=outcome.planned + len(cut.quarantined),
+        quarantined=[*cut.quarantined, *outcome.quarantined],
+        rejected=[*cut.rejected, *outcome.rejected],
+    )
+
+
+def _parse(
+    shards: Any, folder: Path, options: Options, running: dict[str, Any], limit: int | None
+) -> Outcome:
+    plan = parse_plan(shards, engine=options.engine, salvage=options.salvage)
     if limit:
         plan = plan.head(limit)
     stage = Stage(functools.partial(stages.parse_shard, **plan.params), memory=stages.MEMORY)
-    outcome = run(
-        plan, [stage], Reduction(None, _listed), run_dir=folder / "parse", **running
-    )
-    if cut is None:
-        return outcome
-    bad = {"quarantined": [*cut.quarantined, *outcome.quarantined]}
-    more = {"planned": outcome.planned + len(cut.quarantined)}
-    return replace(outcome, **bad, **more, rejected=[*cut.rejected, *outcome.rejected])
+    return run(plan, [stage], Reduction(None, _listed), run_dir=folder / "parse", **running)
 
 
-def _cut(sources: Sources, run_dir: Path, options: Options, running: dict[str, Any]) -> Outcome:
+def _cut(
+    sources: Sources, run_dir: Path, options: Options, known: Path | None, running: dict[str, Any]
+) -> Outcome:
     names = _keys(sources.files)
     units = [as_source(path, name) for path, name in zip(sources.files, names, strict=True)]
-    plan: Plan[Source] = Plan(
-        "metadata-cut", units, {"shard_bytes": options.shard_bytes}, noun="source"
-    )
-    stage = Stage(functools.partial(spool.spool, **plan.params), memory=spool.MEMORY)
+    params: dict[str, Any] = {"shard_bytes": options.shard_bytes}
+    if known is not None:
+        params["known"] = str(known)
+    plan: Plan[Source] = Plan("metadata-cut", units, params, noun="source")
+    stage = Stage(functools.partial(spool.spool, **params), memory=spool.MEMORY)
     run_dir.mkdir(parents=True, exist_ok=True)
     limits = {"disk": FREE_SHARE * shutil.disk_usage(run_dir).free}
-    return run(
-        plan, [stage], Reduction(None, _keyed), run_dir=run_dir, limits=limits, **running
-    )
+    return run(plan, [stage], Reduction(None, _keyed), run_dir=run_dir, limits=limits, **running)
 
 
 def _keys(paths: Iterable[Path]) -> list[str]:
-    from polytene.core.canonical import digest
-    from polytene.core.keys import safe_key
-
     names = [safe_key(p.name)[:150] for p in paths]
     return [
         name if names.count(name) == 1 else f"{name}-{digest(str(path).encode(), 4)}"
@@ -201,16 +238,41 @@ def _keyed(values: Any, plan: Any, failures: Any) -> list[tuple[str, Any]]:
 
 
 def _listed(values: Any, plan: Any, failures: Any) -> list[dict[str, Any]]:
-    """Return what each shard left: its folder, and what its receipt says."""
-    return [{"folder": str(value.path), **value.info} for _, value in values]
+    """Return what each unit left: its folder, and what its receipt says."""
+    return [
+        {"folder": str(value.path), "place": getattr(unit, "place", ""),
+         "entries": getattr(unit, "entries", ""), **value.info}
+        for unit, value in values
+    ]  # fmt: skip
 
 
-def _generation(outcome: Outcome, number: int, replaces: Iterable[str] = ()) -> list[dict[str, Any]]:
+def generation(
+    shards: list[dict[str, Any]], number: int, folder: Path, replaces: Iterable[str] = ()
+) -> list[dict[str, Any]]:
+    """Return the shards of one generation, before them one that says what it replaces."""
+    kept = [{k: v for k, v in s.items() if k not in ("place", "entries")} for s in shards]
     names = list(replaces)
+    empty = {"rows": {}, "documents": 0, "bytes": 0, "files": {}, "identity": ""}
+    head = [{"key": f"replaced.{number:04d}", "folder": str(folder), **empty}] if number else []
     return [
         {**shard, "generation": number, "replaces": names if i == 0 else []}
-        for i, shard in enumerate(outcome.result)
+        for i, shard in enumerate([*head, *kept])
     ]
+
+
+def save_generation(folder: Path, shards: list[dict[str, Any]]) -> None:
+    """Write the shards of an update, so that later joins take them in."""
+    here = [{**s, "folder": os.path.relpath(s["folder"], folder)} for s in shards]
+    write_bytes(folder / "shards.json", canonical(here))
+
+
+def later_generations(kb: Path) -> list[list[dict[str, Any]]]:
+    """Return the shards of earlier updates, a list per generation."""
+    out = []
+    for path in sorted((kb / WORK).glob("g*/shards.json")):
+        found: list[dict[str, Any]] = json.loads(path.read_bytes())
+        out.append([{**s, "folder": os.path.normpath(path.parent / s["folder"])} for s in found])
+    return out
 
 
 def assemble(
@@ -263,5 +325,3 @@ def _join(
     found: list[dict[str, Any]] = outcome.result
     return found
 
-
-__all__ = ["Options", "Shard", "assemble", "build", "once"]

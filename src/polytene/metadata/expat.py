@@ -18,6 +18,7 @@ from polytene.metadata.schema import KINDS
 DEEPEST = 500
 BLANK = b" \t\r\n"
 _SPACE = frozenset(b" \t\r\n")
+_ENDS = frozenset(b";<>")
 _REASONS = {
     "XML_ERROR_TAG_MISMATCH": "mismatched_tag",
     "XML_ERROR_NO_ELEMENTS": "truncated",
@@ -125,7 +126,7 @@ class _Reader:
             return "truncated" if at + 4 > len(self.data) else "bad_encoding"
         if code != _TOKEN:
             return "not_xml"
-        return _bad_token(self.data[at : at + 4096])
+        return _bad_token(self.data[max(0, at - 12) : at], self.data[at : at + 4096])
 
     def fail(self, reason: str, detail: str) -> NoReturn:
         """Refuse the document."""
@@ -188,12 +189,14 @@ class _Reader:
         self.closed = len(self.states) == 1
 
 
-def _bad_token(rest: bytes) -> str:
-    """Say why no token can begin with ``rest``, or what in it broke the token."""
+def _bad_token(before: bytes, rest: bytes) -> str:
+    """Say why no token can go on with ``rest``."""
     end = next((i for i, b in enumerate(rest[1:], 1) if b in b"<>&"), len(rest))
     token = rest[:end] or rest[:1]
+    if any(b < 32 and b not in _SPACE for b in token[:1]):
+        return "control_char"
+    if rest[:1] == b"&" or b"&" in before and not _ENDS.intersection(before[before.rfind(b"&") :]):
+        return "bad_entity"
     if any(b < 32 and b not in _SPACE for b in token):
         return "control_char"
-    if any(b >= 128 for b in token):
-        return "bad_encoding"
-    return "bad_entity" if rest[:1] == b"&" else "not_xml"
+    return "bad_encoding" if any(b >= 128 for b in token) else "not_xml"

@@ -45,17 +45,22 @@ def write_inputs(shards: list[dict[str, Any]], path: Path) -> str:
     ----------
     shards
         In plan order: ``folder`` (below the folder of ``path``), ``generation``, ``rows`` by table,
-        ``identity``, and ``drops``, the submissions that its generation replaces.
+        ``identity``, and ``replaces``, the submissions that its generation replaces.
     """
     data = canonical(shards)
     write_bytes(path, data)
     return digest(data)
 
 
+def read_inputs(path: Path) -> list[dict[str, Any]]:
+    """Return the list of shards that :func:`write_inputs` wrote."""
+    found: list[dict[str, Any]] = json.loads(path.read_bytes())
+    return found
+
+
 @lru_cache(maxsize=2)
 def _read_inputs(path: str, mark: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(Path(path).read_bytes())
-    return found
+    return read_inputs(Path(path))
 
 
 @lru_cache(maxsize=2)

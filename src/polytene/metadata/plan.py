@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -17,7 +17,7 @@ from polytene.core.plan import Plan, Unit
 from polytene.exceptions import UsageError
 from polytene.metadata.parse import Engine, check_engine
 from polytene.metadata.spool import AVERAGE_SUBMISSION
-from polytene.metadata.tree import Listing, list_tree
+from polytene.metadata.tree import Listing
 
 SHARD_BYTES = "64MiB"
 LEAST_SHARD, MOST_SHARD = 1 << 16, 1 << 29
@@ -130,11 +130,11 @@ class Shards(Sequence[Shard]):
         return self.parts[part][i - int(self.starts[part])]
 
 
-def tree_shards(trees: Sequence[Path], shard_bytes: int) -> list[TreeShards]:
-    """List trees and cut them into shards."""
+def tree_shards(listings: Mapping[Path, Listing], shard_bytes: int) -> list[TreeShards]:
+    """Cut listed trees into shards."""
     return [
-        TreeShards(root, list_tree(root), shard_bytes, f"{i}." if i else "")
-        for i, root in enumerate(trees)
+        TreeShards(root, listing, shard_bytes, f"{i}." if i else "")
+        for i, (root, listing) in enumerate(listings.items())
     ]
 
 

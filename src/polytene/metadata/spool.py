@@ -17,6 +17,7 @@ from polytene.exceptions import BadInput, Rejected
 from polytene.metadata.cut import cut
 from polytene.metadata.naming import is_document, kind_of, submission_of
 from polytene.metadata.parse import Documents
+from polytene.metadata.seen import chained, read_seen
 from polytene.metadata.sources import HEADERS, Source, open_source
 from polytene.metadata.tar import TarReader
 from polytene.metadata.tree import LARGE, SLICE_BYTES, TABLES, gunzip
@@ -41,8 +42,12 @@ class ShardWriter:
     asked, so that shards of unchanged submissions stay the same when others come and go.
     """
 
-    def __init__(self, folder: Path, shard_bytes: int, form: str) -> None:
+    def __init__(
+        self, folder: Path, shard_bytes: int, form: str, known: dict[str, str] | None = None
+    ) -> None:
         self.folder, self.shard_bytes, self.form = folder, shard_bytes, form
+        self._known = known or {}
+        self._held: list[tuple[str, bytes]] = []
         self.shards: list[dict[str, Any]] = []
         self._odds = max(1, shard_bytes // 2 // AVERAGE_SUBMISSION)
         self._rows: list[tuple[str, str | None, int, bytes]] = []
@@ -58,8 +63,27 @@ class ShardWriter:
         self._first = ""
 
     def add(self, name: str, data: bytes) -> None:
-        """Take a document."""
+        """Take a document; those of a submission are held until it is whole."""
         submission = submission_of(name)
+        if not self._known or submission is None:
+            self._add(submission, name, data)
+            return
+        if self._held and submission_of(self._held[0][0]) != submission:
+            self._release()
+        self._held.append((name, data))
+
+    def _release(self) -> None:
+        """Take the submission that is held, unless it is as it was."""
+        mark = ""
+        for name, data in self._held:
+            mark = chained(mark, name, digest(data, 8))
+        submission = submission_of(self._held[0][0]) if self._held else None
+        if submission is not None and self._known.get(submission) != mark:
+            for name, data in self._held:
+                self._add(submission, name, data)
+        self._held = []
+
+    def _add(self, submission: str | None, name: str, data: bytes) -> None:
         place = submission or name
         if self._size and place != self._last and self._full(place):
             self.close()
@@ -89,6 +113,11 @@ class ShardWriter:
         self._writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
         self._rows, self._waiting = [], 0
 
+    def finish(self) -> None:
+        """End the last shard."""
+        self._release()
+        self.close()
+
     def close(self) -> None:
         """End the shard, if there is one."""
         self._flush()
@@ -109,8 +138,13 @@ class ShardWriter:
         self._begin()
 
 
-def spool(source: Source, *, shard_bytes: int) -> Partial:
+def spool(source: Source, *, shard_bytes: int, known: str | None = None) -> Partial:
     """Cut a file into shard files.
+
+    Parameters
+    ----------
+    known
+        File of what submissions were: those that are still the same are left out.
 
     Returns
     -------
@@ -124,6 +158,8 @@ def spool(source: Source, *, shard_bytes: int) -> Partial:
     """
     folder = scratch()
     found = _Spooler(folder, shard_bytes, source.path)
+    if known is not None:
+        found.known = read_seen([Path(known)])
     found.run()
     info = {"shards": found.shards, "ignored": found.ignored, "source": Path(source.path).name}
     return Partial(Folder(folder, info), 0, source.size, found.rejected)
@@ -135,6 +171,7 @@ class _Spooler:
         self.shards: list[dict[str, Any]] = []
         self.rejected: list[Rejected] = []
         self.ignored = 0
+        self.known: dict[str, str] = {}
 
     def run(self) -> None:
         """Read the file to its end."""
@@ -152,7 +189,8 @@ class _Spooler:
     def _writer(self, form: str) -> _Closing:
         folder = self.folder / f"{len(list(self.folder.iterdir())):03d}-{form}"
         folder.mkdir()
-        return _Closing(ShardWriter(folder, self.shard_bytes, form), self.shards, folder.name)
+        writer = ShardWriter(folder, self.shard_bytes, form, self.known)
+        return _Closing(writer, self.shards, folder.name)
 
     def _tar(self, blocks: Iterator[bytes]) -> None:
         with self._writer("xml") as out:
@@ -217,7 +255,7 @@ class _Closing:
         return self.writer
 
     def __exit__(self, *error: object) -> None:
-        self.writer.close()
+        self.writer.finish()
         self.shards += [{**s, "file": f"{self.folder}/{s['file']}"} for s in self.writer.shards]
 
 

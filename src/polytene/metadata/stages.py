@@ -21,6 +21,7 @@ from polytene.metadata.parse import Documents, Engine, parse
 from polytene.metadata.plan import TREE, Shard
 from polytene.metadata.quarantine import Quarantine
 from polytene.metadata.schema import SCHEMAS
+from polytene.metadata.seen import SEEN, add_seen, whole_identity, write_seen
 from polytene.metadata.spool import read_spooled
 from polytene.metadata.tables import to_tables, with_tags
 from polytene.metadata.tree import TreeReader
@@ -58,6 +59,7 @@ def parse_shard(shard: Shard, *, engine: Engine, salvage: bool) -> Partial:
     quarantine.write(reader.rejected, folder / "quarantine.parquet")
     info = {"key": shard.key, "rows": rows, "documents": reader.seen, "bytes": reader.nbytes}
     info |= {"expat": slow, "ignored": reader.ignored, "identity": reader.identity()}
+    write_seen(reader.identities(), folder / SEEN)
     return Partial(
         Folder(folder, info | {"files": digests(folder)}), reader.seen, reader.nbytes, rejected
     )
@@ -71,6 +73,7 @@ class _Reader:
         self.rejected: list[Rejected] = []
         self.seen = self.nbytes = self.ignored = 0
         self._shard = shard
+        self._seen: dict[str, str] = {}
         if shard.form == TREE:
             self._tree = TreeReader(Path(shard.place), shard.entries.split("/"))
 
@@ -80,6 +83,7 @@ class _Reader:
             for documents in read_spooled(self._shard.place):
                 self.seen += len(documents)
                 self.nbytes += int((documents.stops - documents.starts).sum())
+                add_seen(self._seen, documents)
                 yield documents
             return
         tree = self._tree
@@ -89,9 +93,11 @@ class _Reader:
 
     def identity(self) -> str:
         """Return what tells whether the shard's files are still the same."""
-        if self._tree is None:
-            return self._shard.mark
-        return hashlib.sha256(" ".join(self._tree.identities.values()).encode()).hexdigest()[:32]
+        return whole_identity(self.identities()) if self._tree else self._shard.mark
+
+    def identities(self) -> dict[str, str]:
+        """Return what each submission was, by its name."""
+        return self._tree.identities if self._tree else self._seen
 
 
 def _parse_lines(shard: Shard) -> Partial:

@@ -18,7 +18,7 @@ from polytene.metadata.parse import Documents
 
 SLICE_BYTES = 16 << 20
 LARGE = 8 << 20
-FLAGS = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+FLAGS = os.O_RDONLY | os.O_CLOEXEC
 TABLES = ("SRA_Accessions", "SRA_Run_Members")
 
 
@@ -48,7 +48,7 @@ def list_tree(root: Path) -> Listing:
                 name = entry.name
                 if name.startswith(TABLES) or name.endswith((".xml.gz", ".tar.gz", ".tar")):
                     large.append(name)
-                elif entry.is_dir() or is_document(name):
+                elif is_document(name) or entry.is_dir() or entry.is_symlink():
                     names.append(os.fsencode(name))
     except OSError as error:
         raise UsageError(f"{root}: {error.strerror}") from None
@@ -90,9 +90,9 @@ class TreeReader:
         size = 0
         for entry in self.entries:
             about = []
-            for name in self._files(entry):
+            for name in self.files(entry):
                 data, identity = self._read(name)
-                about.append(f"{name}:{identity}")
+                about.append((name, identity))
                 if data is None:
                     continue
                 names.append(name)
@@ -101,11 +101,12 @@ class TreeReader:
                 if size >= SLICE_BYTES:
                     yield documents(names, parts)
                     names, parts, size = [], [], 0
-            self.identities[entry] = digest(os.fsencode(" ".join(about)), 8)
+            self.identities[entry] = _identity(about)
         if names:
             yield documents(names, parts)
 
-    def _files(self, entry: str) -> list[str]:
+    def files(self, entry: str) -> list[str]:
+        """Return the names of an entry's documents, in order."""
         if is_document(entry):
             return [entry]
         try:
@@ -140,6 +141,23 @@ class TreeReader:
             self.rejected.append(Rejected(name, "too_large", detail))
             return None, identity
         return data, identity
+
+
+def _identity(about: list[tuple[str, str]]) -> str:
+    return digest(os.fsencode(" ".join(f"{name}:{stamp}" for name, stamp in about)), 8)
+
+
+def identity_of(root: Path, entry: str) -> str:
+    """Return the identity of an entry as it is now, without reading its documents."""
+    reader = TreeReader(root, [])
+    about = []
+    for name in reader.files(entry):
+        try:
+            found = os.stat(f"{root}/{name}")
+            about.append((name, f"{found.st_size}:{found.st_mtime_ns}"))
+        except OSError:
+            about.append((name, "unreadable"))
+    return _identity(about)
 
 
 def read_file(path: str) -> tuple[bytes, str]:

@@ -13,7 +13,10 @@ import click
 
 from polytene.exceptions import PolyteneError
 
-ROOMS = {"codons": "Codon usage over sequence sets of any size."}
+ROOMS = {
+    "codons": "Codon usage over sequence sets of any size.",
+    "metadata": "SRA metadata: a dump to a knowledge base, counts, cross-tabs, sample lists.",
+}
 
 
 class Rooms(click.Group):

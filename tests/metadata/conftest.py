@@ -87,7 +87,10 @@ class Naive:
     def cross(self) -> Counter:
         library = "DESIGN/LIBRARY_DESCRIPTOR/LIBRARY_"
         return Counter(
-            (self.organism_of(e), *(e.findtext(library + n) for n in ("STRATEGY", "SOURCE", "SELECTION")))
+            (
+                self.organism_of(e),
+                *(e.findtext(library + n) for n in ("STRATEGY", "SOURCE", "SELECTION")),
+            )
             for e in self.records["experiment"].values()
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import random
 
 import pytest
@@ -93,7 +92,9 @@ def test_odd_records_are_kept_with_a_warning(shared_data, name):
 
 
 def test_a_case_variant_of_a_term_is_kept_and_spelled(shared_data):
-    parsed = parse_bytes((shared_data / "metadata/odd/12_unknown_strategy.experiment.xml").read_bytes())
+    parsed = parse_bytes(
+        (shared_data / "metadata/odd/12_unknown_strategy.experiment.xml").read_bytes()
+    )
     (row,) = to_tables(parsed.events, [None])["experiment"].to_pylist()
     assert (row["library_strategy"], row["library_strategy_norm"]) == ("rna-seq", "RNA-Seq")
     assert row["warnings"] is None
@@ -205,7 +206,7 @@ def test_dates_and_numbers_that_are_none_are_null_and_said():
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path, build):
     root = write_dump(tmp_path / "dump", submissions=3)
     (root / "SRA900002").rename(tmp_path / "away")
-    os.symlink(tmp_path / "gone", root / "SRA900002")
+    (root / "SRA900002").symlink_to(tmp_path / "gone")
     kb, outcome = build(root)
     assert [(f.item, f.reason) for f in outcome.rejected] == [("SRA900002", "io_error")]
     assert kb.view("run").num_rows > 0

@@ -7,16 +7,17 @@ import random
 
 import numpy as np
 import pytest
+from tests.metadata.mutations import damaged
 
 from polytene.metadata.parse import parse_bytes
 from polytene.testing.dump import generated
-from tests.metadata.mutations import damaged
 
 CASES = int(os.environ.get("POLYTENE_FUZZ", "4000"))
 SPICE = (
     b'<EXPERIMENT_SET xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
     b'xsi:noNamespaceSchemaLocation="x.xsd"><EXPERIMENT alias="a&#10;b&lt;" accession="X1">'
-    b"<TITLE> caf\xc3\xa9 &amp; \xf0\x9f\xa7\xac\r\nsecond </TITLE><DESIGN><SAMPLE_DESCRIPTOR><POOL>"
+    b"<TITLE> caf\xc3\xa9 &amp; \xf0\x9f\xa7\xac\r\nsecond </TITLE>"
+    b"<DESIGN><SAMPLE_DESCRIPTOR><POOL>"
     b'<DEFAULT_MEMBER accession="S1"/><MEMBER accession="S2" proportion="0.5"/></POOL>'
     b"</SAMPLE_DESCRIPTOR><LIBRARY_DESCRIPTOR><LIBRARY_LAYOUT><PAIRED NOMINAL_LENGTH='1'\n\t"
     b"NOMINAL_SDEV='2'/></LIBRARY_LAYOUT></LIBRARY_DESCRIPTOR></DESIGN></EXPERIMENT></EXPERIMENT_SET>"

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.metadata.conftest import published
 
 from polytene import Reduction, Stage, metadata, run
 from polytene.exceptions import PlanChanged
@@ -19,7 +20,6 @@ from polytene.metadata.plan import TreeShards, parse_plan
 from polytene.metadata.stages import parse_shard
 from polytene.metadata.tree import list_tree
 from polytene.testing import write_archive, write_dump
-from tests.metadata.conftest import published
 
 
 def parts_of(folder: Path) -> dict[str, bytes]:
@@ -192,7 +192,13 @@ def test_law_6_a_build_that_is_killed_and_resumed_leaves_the_same_bytes(tmp_path
     whole = finished(source, tmp_path / "whole")
     chance = random.Random(3)
     seen = []
-    stages = [("g0000/spool", 0), ("g0000/parse", 3), ("g0000/parse", 12), ("match", 1), ("join", 0)]
+    stages = [
+        ("g0000/spool", 0),
+        ("g0000/parse", 3),
+        ("g0000/parse", 12),
+        ("match", 1),
+        ("join", 0),
+    ]
     for i, (stage, least) in enumerate(stages):
         kb = tmp_path / f"killed{i}"
         process = drive(source, kb)

@@ -84,9 +84,7 @@ class KnowledgeBase:
         """
         return count_by(self.folder / "views", fields, unit)
 
-    def crosstab_array(
-        self, a: str, b: str, unit: UnitName = "experiment"
-    ) -> xr.DataArray:
+    def crosstab_array(self, a: str, b: str, unit: UnitName = "experiment") -> xr.DataArray:
         """Return the cross-tab of two fields as an array ``(a, b)``; what does not occur is 0.
 
         Values come in their order, and a missing one, as None, last.
@@ -98,7 +96,9 @@ class KnowledgeBase:
         axes, places = {}, []
         for name in (a, b):
             values = table.column(name).to_pylist()
-            order = sorted({v for v in values if v is not None}) + ([None] if None in values else [])
+            order = sorted({v for v in values if v is not None}) + (
+                [None] if None in values else []
+            )
             axes[name] = np.array(order, dtype=object)
             place = {v: i for i, v in enumerate(order)}
             places.append([place[v] for v in values])
@@ -206,7 +206,7 @@ class KnowledgeBase:
 
         return connect(self.folder)
 
-    def export(self, path: str | Path, format: str = "stage1") -> None:
+    def export(self, path: str | Path, format: str = "stage1") -> None:  # noqa: A002
         """Write JSON for readers of other systems; see :mod:`polytene.metadata.export`."""
         from polytene.metadata.export import write_export
 
@@ -231,7 +231,11 @@ def open(kb: str | Path) -> KnowledgeBase:  # noqa: A001 - the verb of the room
         manifest = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         begun = (folder / "work").is_dir()
-        what = "its build is not finished: give the same command again" if begun else "it has no manifest"
+        what = (
+            "its build is not finished: give the same command again"
+            if begun
+            else "it has no manifest"
+        )
         raise UsageError(f"{folder} is no knowledge base: {what}") from None
     except ValueError as error:
         raise DamagedRun(f"{path}: not JSON ({error}); build it again") from None
@@ -239,3 +243,16 @@ def open(kb: str | Path) -> KnowledgeBase:  # noqa: A001 - the verb of the room
         found = manifest.get("format")
         raise UsageError(f"{path} has format {found}, this polytene reads {FORMAT}: build it again")
     return KnowledgeBase(folder, manifest)
+
+
+def verify(kb: str | Path) -> list[str]:
+    """Read every file of a knowledge base again; return what is not as it was published."""
+    return open(kb).verify()
+
+
+def diff(kb: str | Path, older: str | Path) -> pa.Table:
+    """Return the records that were added, removed or changed since an older knowledge base.
+
+    The columns are ``kind, accession, change``.
+    """
+    return open(kb).diff(older)

@@ -130,7 +130,9 @@ def build(
         unpublish(kb)
         outcome = parse_sources(found, kb / WORK / "g0000", options, running, limit=limit)
         earlier = later_generations(kb)
-        return assemble(kb, [generation(outcome.result, 0, kb / WORK / "g0000"), *earlier], outcome, running)
+        return assemble(
+            kb, [generation(outcome.result, 0, kb / WORK / "g0000"), *earlier], outcome, running
+        )
 
 
 @contextmanager
@@ -289,17 +291,19 @@ def assemble(
         for name, n in shard["rows"].items():
             rows[name] = rows.get(name, 0) + n
     mark = write_inputs(shards, work / "inputs.json")
-    where = {"inputs": str(work / "inputs.json"), "mark": mark}
+    where: dict[str, Any] = {"inputs": str(work / "inputs.json"), "mark": mark}
     matched = _match(work, rows, where, again)
     listed = work / f"matched-{mark[:12]}.txt"
-    write_bytes(listed, "".join(f"{Path(m['folder']).relative_to(work)}\n" for m in matched).encode())
+    write_bytes(
+        listed, "".join(f"{Path(m['folder']).relative_to(work)}\n" for m in matched).encode()
+    )
     joined = _join(work, rows, {**where, "matched": str(listed)}, again)
     manifest = publish(kb, shards, matched, joined, outcome)
     return replace(outcome, result=manifest)
 
 
 def _match(
-    work: Path, rows: dict[str, int], where: dict[str, str], running: dict[str, Any]
+    work: Path, rows: dict[str, int], where: dict[str, Any], running: dict[str, Any]
 ) -> list[dict[str, Any]]:
     kinds = {
         "run": rows.get("run", 0) + rows.get("run_member", 0),
@@ -315,7 +319,7 @@ def _match(
 
 
 def _join(
-    work: Path, rows: dict[str, int], where: dict[str, str], running: dict[str, Any]
+    work: Path, rows: dict[str, int], where: dict[str, Any], running: dict[str, Any]
 ) -> list[dict[str, Any]]:
     kinds = {"experiment": rows.get("experiment", 0) + rows.get("run", 0)}
     plan: Plan[Any] = bucket_plan("metadata-join", kinds, {"mark": where["mark"]})
@@ -324,4 +328,3 @@ def _join(
     outcome.raise_if_incomplete()
     found: list[dict[str, Any]] = outcome.result
     return found
-

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from polytene.metadata import kernels
+from polytene.metadata import column_kernels
 from polytene.metadata.events import Events
 
 Array = np.ndarray[Any, Any]
@@ -43,8 +43,12 @@ class Values:
         offsets = np.empty(len(chosen) + 1, np.int32)
         out, valid = np.empty(nbytes, np.uint8), np.empty(len(chosen), np.uint8)
         text, ends = self.events.text, self.events.ends
-        kernels.gather(text, self.starts, ends, chosen, offsets, out, valid)
-        bits = None if len(found) == len(chosen) else pa.py_buffer(np.packbits(valid, bitorder="little"))
+        column_kernels.gather(text, self.starts, ends, chosen, offsets, out, valid)
+        bits = (
+            None
+            if len(found) == len(chosen)
+            else pa.py_buffer(np.packbits(valid, bitorder="little"))
+        )
         buffers = [bits, pa.py_buffer(offsets), pa.py_buffer(out)]
         return pa.StringArray.from_buffers(len(chosen), buffers[1], buffers[2], buffers[0])
 
@@ -52,7 +56,7 @@ class Values:
         """Return the chosen values as integers, and which of them are none."""
         values, state = np.empty(len(chosen), np.int64), np.empty(len(chosen), np.uint8)
         events = self.events
-        kernels.integers(events.text, self.starts, events.ends, chosen, values, state)
+        column_kernels.integers(events.text, self.starts, events.ends, chosen, values, state)
         return pa.array(values, mask=state != 1), state == 2
 
     def floats(self, chosen: Array) -> tuple[pa.Array, Array]:

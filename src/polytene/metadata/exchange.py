@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from polytene.metadata import kernels
+from polytene.metadata import column_kernels
 
 Array = np.ndarray[Any, Any]
 
@@ -32,7 +32,7 @@ def bucket_of(accessions: pa.Array | pa.ChunkedArray) -> Array:
         _, offsets, data = filled.buffers()
         start = filled.offset
         ends = np.frombuffer(offsets, np.int32)[start : start + len(filled) + 1]
-        kernels.buckets(ends, np.frombuffer(data or b"", np.uint8), out)
+        column_kernels.buckets(ends, np.frombuffer(data or b"", np.uint8), out)
     return out
 
 

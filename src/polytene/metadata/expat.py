@@ -30,9 +30,7 @@ _REASONS = {
     "XML_ERROR_UNKNOWN_ENCODING": "bad_encoding",
     "XML_ERROR_INCORRECT_ENCODING": "bad_encoding",
 }
-_CODES = {
-    errors.codes[getattr(errors, name)]: reason for name, reason in _REASONS.items()
-}
+_CODES = {errors.codes[getattr(errors, name)]: reason for name, reason in _REASONS.items()}
 _PARTIAL = errors.codes[errors.XML_ERROR_PARTIAL_CHAR]
 _TOKEN = errors.codes[errors.XML_ERROR_INVALID_TOKEN]
 
@@ -195,7 +193,7 @@ def _bad_token(before: bytes, rest: bytes) -> str:
     token = rest[:end] or rest[:1]
     if any(b < 32 and b not in _SPACE for b in token[:1]):
         return "control_char"
-    if rest[:1] == b"&" or b"&" in before and not _ENDS.intersection(before[before.rfind(b"&") :]):
+    if rest[:1] == b"&" or (b"&" in before and not _ENDS & {*before[before.rfind(b"&") :]}):
         return "bad_entity"
     if any(b < 32 and b not in _SPACE for b in token):
         return "control_char"

@@ -30,7 +30,7 @@ KEYS = {
 }
 
 
-def write_export(kb: KnowledgeBase, path: Path, format: str) -> None:
+def write_export(kb: KnowledgeBase, path: Path, format: str) -> None:  # noqa: A002
     """Write a knowledge base as JSON.
 
     Raises

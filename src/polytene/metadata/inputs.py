@@ -119,10 +119,14 @@ def unique(table: pa.Table, official: pa.Table | None) -> pa.Table:
     keys = [(n, "ascending") for n in ("accession", "preferred", *ORDER)]
     table = table.take(pc.sort_indices(table, keys)).combine_chunks()
     if not table.num_rows:
-        return table.drop_columns(["preferred"]).append_column("duplicates", pa.array([], pa.int32()))
+        return table.drop_columns(["preferred"]).append_column(
+            "duplicates", pa.array([], pa.int32())
+        )
     accession = table.column("accession").combine_chunks()
     codes = accession.dictionary_encode()
-    codes = pc.fill_null(codes.combine_chunks().indices if isinstance(codes, pa.ChunkedArray) else codes.indices, -1)
+    codes = pc.fill_null(
+        codes.combine_chunks().indices if isinstance(codes, pa.ChunkedArray) else codes.indices, -1
+    )
     code = codes.to_numpy().astype(np.int64)
     last = np.append(code[1:] != code[:-1], True) | (code < 0)
     places = np.flatnonzero(last)

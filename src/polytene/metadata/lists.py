@@ -94,7 +94,7 @@ AMALGKIT = {
 """Columns of amalgkit's metadata table (0.16), and where they come from."""
 
 
-def write_sample_list(runs: pa.Table, path: Path, format: str) -> int:
+def write_sample_list(runs: pa.Table, path: Path, format: str) -> int:  # noqa: A002
     """Write rows of the view ``run_flat`` as a list; return how many have an accession.
 
     Raises
@@ -112,9 +112,7 @@ def write_sample_list(runs: pa.Table, path: Path, format: str) -> int:
     elif format == "polytene":
         text = _tsv({name: runs.column(name).to_pylist() for name in POLYTENE})
     else:
-        columns = {
-            name: _amalgkit(runs, source) for name, source in AMALGKIT.items()
-        }
+        columns = {name: _amalgkit(runs, source) for name, source in AMALGKIT.items()}
         text = _tsv(columns)
     write_bytes(path, text.encode())
     return int(runs.num_rows)

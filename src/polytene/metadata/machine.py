@@ -144,9 +144,8 @@ class Machine:
             root[self.names[element]] = KINDS.index(kind) if kind in KINDS else ANY_KIND
         starts = np.array(self._starts, np.int8)
         has = (attribute >= 0).any(axis=1)
-        about = (step, text, name, attribute, has, starts, root)
         return Tables(
-            *about,
+            *(step, text, name, attribute, np.asarray(has), starts, root),
             *_hashed(self.names, NAME_SLOTS),
             *_hashed(self.attributes, ATTRIBUTE_SLOTS),
         )

@@ -49,7 +49,12 @@ def match_bucket(bucket: Bucket, *, inputs: str, mark: str) -> Partial:
         else:
             _send_parents(bucket, found, inputs, mark, folder)
         write_tags(bucket.kind, found, folder / "tags.parquet")
-    info = {"part": f"{bucket.first:03d}", "kind": bucket.kind, "rows": rows, "duplicates": _total(found, "duplicates")}
+    info = {
+        "part": f"{bucket.first:03d}",
+        "kind": bucket.kind,
+        "rows": rows,
+        "duplicates": _total(found, "duplicates"),
+    }
     return Partial(Folder(folder, info | {"files": digests(folder)}), rows)
 
 
@@ -110,7 +115,9 @@ def _send_runs(
         said = look_up(found.column("accession"), official, names)
         sources.append(said.rename_columns(["total_spots", "total_bases", "published"]))
     if members is not None:
-        sums = members.group_by("run", use_threads=False).aggregate([("spots", "sum"), ("bases", "sum")])
+        sums = members.group_by("run", use_threads=False).aggregate(
+            [("spots", "sum"), ("bases", "sum")]
+        )
         said = look_up(found.column("accession"), sums, ["spots_sum", "bases_sum"], "run")
         sources.append(said.rename_columns(["total_spots", "total_bases"]))
     for name in ("total_spots", "total_bases", "published"):
@@ -132,7 +139,9 @@ def with_warning(table: pa.Table, where: Any, code: str) -> pa.Table:
 def write_tags(kind: str, table: pa.Table, path: Path) -> None:
     """Write how many attributes have each tag."""
     tags = pc.list_flatten(table.column(TAGS))
-    counted = pa.table({"tag": tags}).group_by("tag", use_threads=False).aggregate([("tag", "count")])
+    counted = (
+        pa.table({"tag": tags}).group_by("tag", use_threads=False).aggregate([("tag", "count")])
+    )
     out = pa.table(
         {
             "owner_kind": pa.repeat(pa.scalar(kind), counted.num_rows),

@@ -138,9 +138,7 @@ def _missing(views: Path) -> int:
     )
 
 
-def _manifest(
-    shards: list[dict[str, Any]], draft: Path, outcome: Outcome
-) -> dict[str, Any]:
+def _manifest(shards: list[dict[str, Any]], draft: Path, outcome: Outcome) -> dict[str, Any]:
     rows: dict[str, int] = {}
     for name in sorted(p.name for p in (draft / "views").iterdir()):
         files = sorted((draft / "views" / name).glob("*.parquet"))
@@ -156,7 +154,7 @@ def _manifest(
         name: pq.read_metadata(draft / "catalog" / f"{name}.parquet").num_rows
         for name in (*CATALOGS.values(), "attribute_tag")
     }
-    files = digests(draft)
+    marks = digests(draft)
     return {
         "format": FORMAT,
         "fields": list(FIELDS),
@@ -168,6 +166,6 @@ def _manifest(
         "quarantined": dict(sorted(reasons.items())),
         "missing_fields": _missing(draft / "views"),
         "catalogs": catalogs,
-        "files": files,
-        "fingerprint": digest(canonical(files)),
+        "files": marks,
+        "fingerprint": digest(canonical(marks)),
     }

@@ -62,7 +62,8 @@ class Wanted:
                 match += f" AND lower(value) IN ({', '.join(_quoted(v.lower()) for v in values)})"
             parts.append(
                 " OR ".join(
-                    f"{column} IN (SELECT owner FROM attribute WHERE owner_kind = '{kind}' AND {match})"
+                    f"{column} IN (SELECT owner FROM attribute "
+                    f"WHERE owner_kind = '{kind}' AND {match})"
                     for kind, column in OWNERS.items()
                 ).join("()")
             )
@@ -77,7 +78,7 @@ def wanted(
     for name, given in values.items():
         if given is None:
             continue
-        many = [given] if isinstance(given, str | int) else list(given)
+        many: list[Value] = [given] if isinstance(given, str | int) else list(given)
         column = column_of(name)
         if column in TERMS:
             many = [normal(column, str(v)) if v is not None else None for v in many]
@@ -166,9 +167,13 @@ class Runs:
     def sql(self) -> str:
         """Return the question as SQL over the views; see :meth:`KnowledgeBase.duckdb`."""
         condition = self.wanted.sql()
-        return "SELECT * FROM run_flat" + (f" WHERE {condition}" if condition else "") + " ORDER BY run"
+        return (
+            "SELECT * FROM run_flat"
+            + (f" WHERE {condition}" if condition else "")
+            + " ORDER BY run"
+        )
 
-    def sample_list(self, path: str | Path, format: Format = "polytene") -> int:
+    def sample_list(self, path: str | Path, format: Format = "polytene") -> int:  # noqa: A002
         """Write the runs as a list of samples; return how many there are.
 
         Parameters
@@ -198,15 +203,14 @@ def _fitting(
     table = pq.read_table(path, columns=read, filters=expression)
     for of_kind in owners:
         hits = [
-            pc.is_in(table.column(column), value_set=of_kind[kind]) for kind, column in OWNERS.items()
+            pc.is_in(table.column(column), value_set=of_kind[kind])
+            for kind, column in OWNERS.items()
         ]
         table = table.filter(functools.reduce(pc.or_, hits))
     return table if columns is None else table.select(list(dict.fromkeys(columns)))
 
 
-def _owners(
-    files: list[Path], tag: str, values: tuple[str, ...] | None
-) -> dict[str, pa.Array]:
+def _owners(files: list[Path], tag: str, values: tuple[str, ...] | None) -> dict[str, pa.Array]:
     """Return who has an attribute: tags and values are compared without case."""
     parts = []
     for path in files:
@@ -214,10 +218,14 @@ def _owners(
         fits = pc.equal(pc.utf8_lower(table.column("tag")), tag.lower())
         if values is not None:
             known = pa.array([v.lower() for v in values], pa.string())
-            fits = pc.and_kleene(fits, pc.is_in(pc.utf8_lower(table.column("value")), value_set=known))
+            fits = pc.and_kleene(
+                fits, pc.is_in(pc.utf8_lower(table.column("value")), value_set=known)
+            )
         parts.append(table.filter(fits).select(["owner_kind", "owner"]))
-    found = pa.concat_tables(parts) if parts else pa.table(
-        {"owner_kind": pa.array([], pa.string()), "owner": pa.array([], pa.string())}
+    found = (
+        pa.concat_tables(parts)
+        if parts
+        else pa.table({"owner_kind": pa.array([], pa.string()), "owner": pa.array([], pa.string())})
     )
     out = {}
     for kind in OWNERS:

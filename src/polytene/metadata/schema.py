@@ -112,8 +112,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         "title DESCRIPTOR/STUDY_TITLE",
         "abstract DESCRIPTOR/STUDY_ABSTRACT",
         "description DESCRIPTOR/STUDY_DESCRIPTION",
-        "study_type DESCRIPTOR/STUDY_TYPE@existing_study_type "
-        "DESCRIPTOR/STUDY_TYPE@new_study_type",
+        "study_type DESCRIPTOR/STUDY_TYPE@existing_study_type DESCRIPTOR/STUDY_TYPE@new_study_type",
         "center_project_name DESCRIPTOR/CENTER_PROJECT_NAME",
     ),
     "submission": _columns(

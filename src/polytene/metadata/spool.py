@@ -279,4 +279,3 @@ def _documents(batch: pa.RecordBatch) -> Documents:
         ends[:-1],
         ends[1:],
     )
-

@@ -117,7 +117,9 @@ class _Instances:
     def chosen(self, member: str) -> Array:
         """Return, per instance, the first value of a member."""
         path = dict(self.group.members)[member]
-        found = self.values.of(machine().number[read_path(self.records.kind, path, self.group.path)])
+        found = self.values.of(
+            machine().number[read_path(self.records.kind, path, self.group.path)]
+        )
         out = np.full(len(self.begins), -1, np.int64)
         _put_first(out, np.searchsorted(self.begins, found, side="right") - 1, found)
         return out[self.order]

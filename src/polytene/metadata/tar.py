@@ -216,7 +216,7 @@ class TarReader:
 
 def _pax(data: bytes) -> dict[str, str]:
     """Return the records of a pax header: ``length key=value``."""
-    out = {}
+    out: dict[str, str] = {}
     while data:
         size, _, rest = data.partition(b" ")
         if not size.isdigit() or not 0 < int(size) <= len(data):
@@ -229,6 +229,14 @@ def _pax(data: bytes) -> dict[str, str]:
 
 def is_tar(head: bytes) -> bool:
     """Return whether a file that begins with ``head`` (512 bytes) is a tar archive."""
-    return len(head) >= BLOCK and walk(
-        np.frombuffer(head[:BLOCK] + bytes(1 << 10), np.uint8), 0, BLOCK, *np.empty((2, 1), np.int64)
-    )[0] in (HEADER, SHORT) and head[257:262] == b"ustar"
+    return (
+        len(head) >= BLOCK
+        and walk(
+            np.frombuffer(head[:BLOCK] + bytes(1 << 10), np.uint8),
+            0,
+            BLOCK,
+            *np.empty((2, 1), np.int64),
+        )[0]
+        in (HEADER, SHORT)
+        and head[257:262] == b"ustar"
+    )

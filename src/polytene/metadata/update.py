@@ -130,9 +130,7 @@ def _seen_files(folders: Iterable[Path]) -> list[Path]:
     return [path for f in folders if (path := f / SEEN).exists()]
 
 
-def _changed(
-    trees: Iterable[Path], seen: dict[str, str]
-) -> tuple[dict[Path, Listing], set[str]]:
+def _changed(trees: Iterable[Path], seen: dict[str, str]) -> tuple[dict[Path, Listing], set[str]]:
     """Return, per tree, the entries that are new or changed, and those that are gone."""
     out, present = {}, set()
     for root in trees:

@@ -30,11 +30,49 @@ LIBRARIES = (
     ("OTHER", "OTHER", "unspecified", "SINGLE"),
 )
 INSTRUMENTS = ("Illumina HiSeq 2500", "NextSeq 550", "Illumina NovaSeq 6000")
-WORDS = (
-    "samples were ground in liquid nitrogen and total RNA extracted with column purification "
-    "libraries prepared following the manufacturer protocol with size selection of fragments "
-    "reads trimmed for adapters & low quality; clusters generated at 8 pM < 12 cycles of PCR"
-).split()
+WORDS = [
+    "samples",
+    "were",
+    "ground",
+    "in",
+    "liquid",
+    "nitrogen",
+    "and",
+    "total",
+    "RNA",
+    "extracted",
+    "with",
+    "column",
+    "purification",
+    "libraries",
+    "prepared",
+    "following",
+    "the",
+    "manufacturer",
+    "protocol",
+    "with",
+    "size",
+    "selection",
+    "of",
+    "fragments",
+    "reads",
+    "trimmed",
+    "for",
+    "adapters",
+    "&",
+    "low",
+    "quality;",
+    "clusters",
+    "generated",
+    "at",
+    "8",
+    "pM",
+    "<",
+    "12",
+    "cycles",
+    "of",
+    "PCR",
+]
 TISSUES = ("brain", "liver", "whole body", "leaf", "gut")
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -126,7 +164,8 @@ def _experiment(
     return (
         f'<EXPERIMENT alias="GSM{number}" accession="{accession}" center_name="GEO">\n'
         f"{_identifiers(accession)}<TITLE>{title}</TITLE>\n"
-        f'<STUDY_REF accession="{study}" refname="GSE{number}">\n{_identifiers(study)}</STUDY_REF>\n'
+        f'<STUDY_REF accession="{study}" refname="GSE{number}">\n'
+        f"{_identifiers(study)}</STUDY_REF>\n"
         f'<DESIGN>\n<DESIGN_DESCRIPTION />\n<SAMPLE_DESCRIPTOR accession="{sample}">\n'
         f"{_identifiers(sample)}</SAMPLE_DESCRIPTOR>\n<LIBRARY_DESCRIPTOR>\n"
         f"<LIBRARY_NAME>lib {number}</LIBRARY_NAME>\n"
@@ -278,7 +317,7 @@ def _package(i: int, random: Any) -> str:
         "<EXPERIMENT_PACKAGE>\n"
         f"{_experiment(f'SRX{number}', study, sample, library, number, random)}"
         f'<SUBMISSION accession="SRA{i // 7:06d}" center_name="GEO"/>\n'
-        f'{_study(study, np.random.default_rng(i // 7))}'
+        f"{_study(study, np.random.default_rng(i // 7))}"
         f"{_sample(sample, organism, number, random)}"
         f"<RUN_SET>\n{_run(f'SRR{number}', f'SRX{number}')}</RUN_SET>\n"
         "</EXPERIMENT_PACKAGE>\n"

@@ -87,7 +87,7 @@ class KnowledgeBase:
     def crosstab_array(self, a: str, b: str, unit: UnitName = "experiment") -> xr.DataArray:
         """Return the cross-tab of two fields as an array ``(a, b)``; what does not occur is 0.
 
-        Values come in their order, and a missing one, as None, last.
+        Values come in their order, and the missing one, as NaN, last.
         """
         import numpy as np
         import xarray as xr

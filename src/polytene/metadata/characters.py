@@ -6,6 +6,9 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
 Array = np.ndarray[Any, Any]
 
@@ -40,6 +43,51 @@ NAME = _name_bytes()
 XSI_URI = np.frombuffer(b"http://www.w3.org/2001/XMLSchema-instance", np.uint8).copy()
 XMLNS_XSI = np.frombuffer(b"xmlns:xsi", np.uint8).copy()
 XMLNS = np.frombuffer(b"xmlns", np.uint8).copy()
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def copy_bytes(context, target, at, source, start, size):  # type: ignore[no-untyped-def]
+    """Copy ``source[start:start + size]`` to ``target[at:]``, at the speed of memcpy."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        target, at, source, start, size = args
+        to = context.make_array(signature.args[0])(context, builder, target)
+        out_of = context.make_array(signature.args[2])(context, builder, source)
+        places = builder.gep(to.data, [at]), builder.gep(out_of.data, [start])
+        cgutils.raw_memcpy(builder, *places, size, 1)
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, source, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def word(context, source, at):  # type: ignore[no-untyped-def]
+    """Return the eight bytes at a place as one number."""
+
+    def generate(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        source, at = args
+        data = context.make_array(signature.args[0])(context, builder, source).data
+        wide = ir.IntType(64)
+        place = builder.bitcast(builder.gep(data, [at]), wide.as_pointer())
+        return builder.load(place, align=1)
+
+    return types.uint64(source, types.int64), generate
+
+
+ONES = np.uint64(0x0101010101010101)
+TOPS = np.uint64(0x8080808080808080)
+SPACES = np.uint64(0x2020202020202020)
+
+
+@inline
+def is_plain(eight):  # type: ignore[no-untyped-def]
+    """Return whether eight bytes are printable ASCII without ``<``, ``>`` and ``&``."""
+    angles = (eight & ~(ONES << np.uint64(1))) ^ (ONES * np.uint64(0x3C))  # < and >
+    reference = eight ^ (ONES * np.uint64(0x26))
+    found = (angles - ONES) & ~angles
+    found |= (reference - ONES) & ~reference
+    found |= eight - SPACES  # control characters
+    return (found | eight) & TOPS == 0
 
 
 @inline
@@ -152,8 +200,7 @@ def copy(buf, s, e, careful, attribute, text, t):  # type: ignore[no-untyped-def
             s += 1
         while e > s and is_space(buf[e - 1]):
             e -= 1
-        for i in range(s, e):
-            text[t + i - s] = buf[i]
+        copy_bytes(text, t, buf, s, e - s)
         return t + e - s
     i = s
     while i < e:
@@ -179,23 +226,40 @@ def copy(buf, s, e, careful, attribute, text, t):  # type: ignore[no-untyped-def
 
 
 @inline
-def find(buf, s, e, mark, slots, names, ends):  # type: ignore[no-untyped-def]
+def find(buf, s, e, slots, names, ends):  # type: ignore[no-untyped-def]
     """Return the number of the name ``buf[s:e]``; 0 if it is none of ours."""
-    j = np.int64(mark) & (slots.size - 1)
+    size = e - s
+    j = size * 7 + buf[s] * 31 + buf[s + (size >> 1)] * 131 + buf[e - 1] * 557
+    j &= slots.size - 1
     while True:
         number = slots[j]
         if number == 0:
             return 0
         o = ends[number - 1]
         if ends[number] - o == e - s:
-            same = True
+            fits = True
             for k in range(e - s):
                 if names[o + k] != buf[s + k]:
-                    same = False
+                    fits = False
                     break
-            if same:
+            if fits:
                 return number
         j = (j + 1) & (slots.size - 1)
+
+
+@njit
+def same(buf, a, b, size):  # type: ignore[no-untyped-def]
+    """Return whether the bytes at two places are the same."""
+    k = 0
+    while k + 8 <= size:
+        if word(buf, a + k) != word(buf, b + k):
+            return False
+        k += 8
+    while k < size:
+        if buf[a + k] != buf[b + k]:
+            return False
+        k += 1
+    return True
 
 
 @njit

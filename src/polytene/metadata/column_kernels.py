@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from polytene.metadata.characters import njit
+from polytene.metadata.characters import copy_bytes, njit
 
 
 @njit
@@ -16,10 +16,9 @@ def gather(text, starts, ends, chosen, offsets, out, valid):  # type: ignore[no-
         offsets[row] = o
         valid[row] = k >= 0
         if k >= 0:
-            s = starts[k]
-            for i in range(ends[k] - s):
-                out[o + i] = text[s + i]
-            o += ends[k] - s
+            size = ends[k] - starts[k]
+            copy_bytes(out, o, text, starts[k], size)
+            o += size
     offsets[chosen.size] = o
     return o
 

@@ -39,6 +39,8 @@ class Values:
     def strings(self, chosen: Array) -> pa.Array:
         """Return the chosen values as strings."""
         found = chosen[chosen >= 0]
+        if not len(found):
+            return pa.nulls(len(chosen), pa.string())
         nbytes = int((self.events.ends[found] - self.starts[found]).sum())
         offsets = np.empty(len(chosen) + 1, np.int32)
         out, valid = np.empty(nbytes, np.uint8), np.empty(len(chosen), np.uint8)

@@ -19,20 +19,25 @@ from polytene.metadata.characters import (
     PLAIN,
     REFERENCE,
     RETURN,
+    SPACES,
     WIDE,
     XML,
     XMLNS,
     XMLNS_XSI,
     XSI_URI,
     copy,
+    copy_bytes,
     declaration,
     equal,
     find,
+    is_plain,
     is_space,
     njit,
     reference,
+    same,
     starts_with,
     wide,
+    word,
 )
 from polytene.metadata.machine import ANY_KIND, DEAD, NO_ROOT, OUTSIDE, Tables, machine
 
@@ -50,7 +55,6 @@ def _document(buf, i, end, kind, number, m, field, record, ends, text, kinds, do
     states = np.empty(DEEPEST, np.int16)
     places = np.empty(DEEPEST, np.int64)
     sizes = np.empty(DEEPEST, np.int64)
-    hashes = np.empty(MOST_ATTRIBUTES, np.uint32)
     begins = np.empty(MOST_ATTRIBUTES, np.int64)
     stops = np.empty(MOST_ATTRIBUTES, np.int64)
     depth = 0
@@ -67,9 +71,22 @@ def _document(buf, i, end, kind, number, m, field, record, ends, text, kinds, do
         c = buf[i]
         if c != 60:  # text
             s = i
+            if buf[i] == 10:
+                i += 1
+            while i + 8 <= end and word(buf, i) == SPACES:
+                i += 8
+            while i < end and buf[i] == 32:
+                i += 1
+            if i < end and buf[i] == 60:  # most text is what indents
+                continue
             careful = False
             blank = True
             while i < end:
+                while i + 8 <= end and is_plain(word(buf, i)):
+                    blank &= word(buf, i) == SPACES
+                    i += 8
+                if i >= end:
+                    break
                 c = buf[i]
                 what = CLASS[c]
                 if what == PLAIN:
@@ -124,9 +141,8 @@ def _document(buf, i, end, kind, number, m, field, record, ends, text, kinds, do
             if end - i <= size:
                 return ODD, n0, r0
             place = places[depth]
-            for k in range(size):
-                if buf[place + k] != buf[i + k]:
-                    return ODD, n0, r0
+            if not same(buf, place, i, size):
+                return ODD, n0, r0
             i += size
             while i < end and is_space(buf[i]):
                 i += 1
@@ -141,13 +157,11 @@ def _document(buf, i, end, kind, number, m, field, record, ends, text, kinds, do
         if NAME[buf[i]] != 2 or taking >= 0 or closed or depth >= DEEPEST:
             return ODD, n0, r0
         s = i
-        mark = np.uint32(2166136261)
         while i < end and NAME[buf[i]]:
-            mark = np.uint32((mark ^ np.uint32(buf[i])) * np.uint32(16777619))
             i += 1
         states[depth], places[depth], sizes[depth] = state, s, i - s
         if state != DEAD or depth == 0:
-            number_of_name = find(buf, s, i, mark, m.name_slots, m.name_bytes, m.name_ends)
+            number_of_name = find(buf, s, i, m.name_slots, m.name_bytes, m.name_ends)
             if depth == 0:
                 promised = m.root[number_of_name]
                 if promised == NO_ROOT:
@@ -166,8 +180,7 @@ def _document(buf, i, end, kind, number, m, field, record, ends, text, kinds, do
             if m.name[state] >= 0:
                 if n >= field.size or t + i - s > text.size:
                     return FULL, n0, r0
-                for k in range(s, i):
-                    text[t + k - s] = buf[k]
+                copy_bytes(text, t, buf, s, i - s)
                 t += i - s
                 field[n], record[n], ends[n] = m.name[state], r - 1, t
                 n += 1
@@ -196,20 +209,18 @@ def _document(buf, i, end, kind, number, m, field, record, ends, text, kinds, do
             if spaces == i or NAME[c] != 2 or attributes >= MOST_ATTRIBUTES:
                 return ODD, n0, r0
             a = i
-            mark = np.uint32(2166136261)
             colon = np.int64(0)
             while i < end and (NAME[buf[i]] or buf[i] == 58):
                 if buf[i] == 58:
                     if colon:
                         return ODD, n0, r0
                     colon = i
-                mark = np.uint32((mark ^ np.uint32(buf[i])) * np.uint32(16777619))
                 i += 1
             b = i
             for k in range(attributes):
-                if hashes[k] == mark and stops[k] - begins[k] == b - a:
+                if stops[k] - begins[k] == b - a and same(buf, begins[k], a, b - a):
                     return ODD, n0, r0
-            hashes[attributes], begins[attributes], stops[attributes] = mark, a, b
+            begins[attributes], stops[attributes] = a, b
             attributes += 1
             while i < end and is_space(buf[i]):
                 i += 1
@@ -266,7 +277,7 @@ def _document(buf, i, end, kind, number, m, field, record, ends, text, kinds, do
                 return ODD, n0, r0
             elif wanted:
                 number_of_name = find(
-                    buf, a, b, mark, m.attribute_slots, m.attribute_bytes, m.attribute_ends
+                    buf, a, b, m.attribute_slots, m.attribute_bytes, m.attribute_ends
                 )
                 if m.attribute[state, number_of_name] >= 0:
                     if n >= field.size or t + i - v > text.size:

@@ -74,7 +74,8 @@ class _Records:
         self.values, self.number, self.kind = values, number, KINDS[number]
         events = values.events
         mine = np.flatnonzero(events.kind == number)
-        self.rows = mine[np.argsort(events.document[mine], kind="stable")]
+        order = _order(events.document[mine])
+        self.rows = mine if order is None else mine[order]
         self.row_of = np.full(len(events.kind), -1, np.int64)
         self.row_of[self.rows] = np.arange(len(self.rows))
         self.submission = parent.take(pa.array(self.rows))
@@ -107,12 +108,12 @@ class _Instances:
     def __init__(self, records: _Records, group: Group) -> None:
         self.records, self.group = records, group
         self.values, numbers = records.values, machine().number
+        self._strings: dict[str, pa.Array] = {}
         self.begins = self.values.of(numbers[read_path(records.kind, f"{group.path}#name")])
         row = records.row_of[self.values.events.record[self.begins]]
-        self.order = np.argsort(row, kind="stable")
-        self.row = row[self.order]
-        first = np.searchsorted(self.row, self.row)
-        self.ordinal = (np.arange(len(self.row)) - first).astype(np.int32)
+        self.order = _order(row)
+        self.row = row if self.order is None else row[self.order]
+        self.ordinal = _ordinals(self.row)
 
     def chosen(self, member: str) -> Array:
         """Return, per instance, the first value of a member."""
@@ -122,19 +123,39 @@ class _Instances:
         )
         out = np.full(len(self.begins), -1, np.int64)
         _put_first(out, np.searchsorted(self.begins, found, side="right") - 1, found)
-        return out[self.order]
+        return self._sorted(out)
+
+    def _sorted(self, numbers: Array) -> Array:
+        return numbers if self.order is None else numbers[self.order]
 
     def strings(self, member: str) -> pa.Array:
         """Return a member as strings."""
-        return self.values.strings(self.chosen(member))
+        if member not in self._strings:
+            self._strings[member] = self.values.strings(self.chosen(member))
+        return self._strings[member]
 
     def names(self) -> pa.Array:
         """Return the names of the elements."""
-        return self.values.strings(self.begins[self.order])
+        return self.values.strings(self._sorted(self.begins))
 
     def lists(self, strings: pa.Array) -> pa.Array:
         """Return, per record, the list of its instances' strings; null where it has none."""
         return _lists(self.row, strings, len(self.records.rows))
+
+
+def _order(rows: Array) -> Array | None:
+    """Return what sorts rows, each run of equal ones as it was; None if they are sorted."""
+    if (rows[1:] >= rows[:-1]).all():
+        return None
+    return np.argsort(rows, kind="stable")
+
+
+def _ordinals(rows: Array) -> Array:
+    """Return, of sorted rows, the how-manieth of its kind each one is."""
+    places = np.arange(len(rows))
+    begins = np.ones(len(rows), bool)
+    begins[1:] = rows[1:] != rows[:-1]
+    return (places - np.maximum.accumulate(np.where(begins, places, 0))).astype(np.int32)
 
 
 def _put_first(out: Array, places: Array, values: Array) -> None:
@@ -301,7 +322,9 @@ def _child(name: str, records: _Records, found: _Instances, accession: pa.Array)
 def _by_owner(links: list[pa.Table], records: _Records) -> pa.Table:
     """Return links of all sorts in the order of the records."""
     rows = np.concatenate([records.group(g).row for g in GROUPS[records.kind] if g.name in XREFS])
-    return pa.concat_tables(links).take(pa.array(np.argsort(rows, kind="stable")))
+    order = _order(rows)
+    found = pa.concat_tables(links)
+    return found if order is None else found.take(pa.array(order))
 
 
 def _submission_of(values: Values, submissions: Sequence[str | None]) -> pa.Array:

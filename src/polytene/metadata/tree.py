@@ -14,10 +14,11 @@ import numpy as np
 from polytene.core.canonical import digest
 from polytene.exceptions import BadInput, Rejected, UsageError
 from polytene.metadata.naming import is_document, kind_of, submission_of
-from polytene.metadata.parse import Documents
+from polytene.metadata.parse import Array, Documents
 
 SLICE_BYTES = 16 << 20
 LARGE = 8 << 20
+LARGEST = 64 << 20
 FLAGS = os.O_RDONLY | os.O_CLOEXEC
 TABLES = ("SRA_Accessions", "SRA_Run_Members")
 
@@ -84,26 +85,21 @@ class TreeReader:
         self.seen = self.nbytes = self.ignored = 0
 
     def slices(self) -> Iterator[Documents]:
-        """Yield the documents in slices of about 16 MiB, in the order of their names."""
-        names: list[str] = []
-        parts: list[bytes] = []
-        size = 0
+        """Yield the documents in slices of about 16 MiB, in the order of their names.
+
+        A slice holds until the next one is asked for: they share their memory.
+        """
+        held = _Slice()
         for entry in self.entries:
             about = []
             for name in self.files(entry):
-                data, identity = self._read(name)
-                about.append((name, identity))
-                if data is None:
-                    continue
-                names.append(name)
-                parts.append(data)
-                size += len(data)
-                if size >= SLICE_BYTES:
-                    yield documents(names, parts)
-                    names, parts, size = [], [], 0
+                if held.full:
+                    yield held.documents()
+                    held.clear()
+                about.append((name, self._read(name, held)))
             self.identities[entry] = _identity(about)
-        if names:
-            yield documents(names, parts)
+        if held.names:
+            yield held.documents()
 
     def files(self, entry: str) -> list[str]:
         """Return the names of an entry's documents, in order."""
@@ -119,28 +115,87 @@ class TreeReader:
         self.ignored += len(inside) - len(found)
         return found
 
-    def _read(self, name: str) -> tuple[bytes | None, str]:
-        """Return a document, or None where it cannot be read, and what identifies it."""
+    def _read(self, name: str, held: _Slice) -> str:
+        """Read a document into a slice; return what identifies it."""
         self.seen += 1
-        path = f"{self.root}/{name}"
         try:
-            data, identity = read_file(path)
+            data, identity = held.read(f"{self.root}/{name}")
         except OSError as error:
             detail = f"{name}: {error.strerror or error}; expected a file that can be read"
             self.rejected.append(Rejected(name, "io_error", detail))
-            return None, "unreadable"
+            return "unreadable"
         self.nbytes += len(data)
-        if name.endswith(".gz"):
-            try:
-                data = gunzip(data, name)
-            except BadInput as error:
-                self.rejected.append(Rejected(name, error.reason, error.detail))
-                return None, identity
-        if len(data) > LARGE * 8:
-            detail = f"{name}: {len(data):,} bytes; give it as a source of its own"
-            self.rejected.append(Rejected(name, "too_large", detail))
-            return None, identity
-        return data, identity
+        try:
+            held.add(name, gunzip(bytes(data), name) if name.endswith(".gz") else data)
+        except BadInput as error:
+            self.rejected.append(Rejected(name, error.reason, error.detail))
+        return identity
+
+
+class _Slice:
+    """Documents side by side in one buffer, and those that it has no room for behind it."""
+
+    def __init__(self) -> None:
+        self._buffer = np.empty(SLICE_BYTES + LARGE, np.uint8)
+        self._view = memoryview(self._buffer)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the documents."""
+        self.names: list[str] = []
+        self._ends = [0]
+        self._behind: list[bytes] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether it holds what a slice should."""
+        return bool(self._behind) or self._ends[-1] >= SLICE_BYTES
+
+    def read(self, path: str) -> tuple[memoryview | bytes, str]:
+        """Return a file's bytes, and its size and time as text."""
+        handle = os.open(path, FLAGS)
+        try:
+            room = self._view[self._ends[-1] :]
+            size = os.readv(handle, [room])
+            about = os.fstat(handle)
+            stamp = f"{about.st_size}:{about.st_mtime_ns}"
+            if size == about.st_size:
+                return room[:size], stamp
+            parts = [bytes(room[:size])]
+            while block := os.read(handle, 1 << 24):
+                parts.append(block)
+                if sum(map(len, parts)) > LARGEST:
+                    break
+            return b"".join(parts), stamp
+        finally:
+            os.close(handle)
+
+    def add(self, name: str, data: memoryview | bytes) -> None:
+        """Take a document; what :meth:`read` gave lies in its place.
+
+        Raises
+        ------
+        BadInput
+            ``too_large``.
+        """
+        if len(data) > LARGEST:
+            raise BadInput("too_large", f"{name}: more than 64 MiB; give it as a source of its own")
+        end = self._ends[-1] + len(data)
+        if end > len(self._buffer):
+            self._behind.append(bytes(data))
+        elif isinstance(data, bytes):
+            self._view[self._ends[-1] : end] = data
+        self.names.append(name)
+        self._ends.append(end)
+
+    def documents(self) -> Documents:
+        """Return them all."""
+        data = self._buffer[: min(self._ends[-1], len(self._buffer))]
+        if self._behind:
+            before = self._ends[-1 - len(self._behind)]
+            behind = np.frombuffer(b"".join(self._behind), np.uint8)
+            data = np.concatenate([self._buffer[:before], behind])
+        return side_by_side(self.names, data, np.array(self._ends, np.int64))
 
 
 def _identity(about: list[tuple[str, str]]) -> str:
@@ -160,19 +215,6 @@ def identity_of(root: Path, entry: str) -> str:
     return _identity(about)
 
 
-def read_file(path: str) -> tuple[bytes, str]:
-    """Return a file's bytes, and its size and time as text."""
-    handle = os.open(path, FLAGS)
-    try:
-        about = os.fstat(handle)
-        parts = [os.read(handle, about.st_size + 1)]
-        while parts[-1] and sum(map(len, parts)) < about.st_size:
-            parts.append(os.read(handle, about.st_size + 1))
-    finally:
-        os.close(handle)
-    return b"".join(parts), f"{about.st_size}:{about.st_mtime_ns}"
-
-
 def gunzip(data: bytes, name: str) -> bytes:
     """Return what a small compressed document holds.
 
@@ -189,10 +231,7 @@ def gunzip(data: bytes, name: str) -> bytes:
         raise BadInput("not_xml", f"{name}: damaged gzip: {error}") from None
 
 
-def documents(names: list[str], parts: list[bytes]) -> Documents:
-    """Return documents side by side."""
-    stops = np.cumsum([len(p) for p in parts], dtype=np.int64)
-    starts = np.concatenate([np.zeros(1, np.int64), stops[:-1]])
+def side_by_side(names: list[str], data: Array, ends: Array) -> Documents:
+    """Return documents that follow one another; ``ends`` begins with 0."""
     kinds = np.array([kind_of(n) for n in names], np.int8)
-    data = np.frombuffer(b"".join(parts), np.uint8)
-    return Documents(names, kinds, [submission_of(n) for n in names], data, starts, stops)
+    return Documents(names, kinds, [submission_of(n) for n in names], data, ends[:-1], ends[1:])

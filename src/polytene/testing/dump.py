@@ -10,70 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-ORGANISMS = (
-    ("Homo sapiens", 9606),
-    ("Mus musculus", 10090),
-    ("Pogonomyrmex barbatus", 144034),
-    ("Arabidopsis thaliana", 3702),
-    ("human gut metagenome", 408170),
-    ("Severe acute respiratory syndrome coronavirus 2", 2697049),
-)
-LIBRARIES = (
-    ("RNA-Seq", "TRANSCRIPTOMIC", "cDNA", "PAIRED"),
-    ("WGS", "GENOMIC", "RANDOM", "PAIRED"),
-    ("AMPLICON", "METAGENOMIC", "PCR", "SINGLE"),
-    ("ChIP-Seq", "GENOMIC", "ChIP", "SINGLE"),
-    ("OTHER", "OTHER", "unspecified", "SINGLE"),
-)
-INSTRUMENTS = ("Illumina HiSeq 2500", "NextSeq 550", "Illumina NovaSeq 6000")
-WORDS = [
-    "samples",
-    "were",
-    "ground",
-    "in",
-    "liquid",
-    "nitrogen",
-    "and",
-    "total",
-    "RNA",
-    "extracted",
-    "with",
-    "column",
-    "purification",
-    "libraries",
-    "prepared",
-    "following",
-    "the",
-    "manufacturer",
-    "protocol",
-    "with",
-    "size",
-    "selection",
-    "of",
-    "fragments",
-    "reads",
-    "trimmed",
-    "for",
-    "adapters",
-    "&",
-    "low",
-    "quality;",
-    "clusters",
-    "generated",
-    "at",
-    "8",
-    "pM",
-    "<",
-    "12",
-    "cycles",
-    "of",
-    "PCR",
-]
-TISSUES = ("brain", "liver", "whole body", "leaf", "gut")
+from polytene.testing.records import LIBRARIES, ORGANISMS, experiment, run, sample, study
+
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -100,26 +41,25 @@ def _submission(i: int, random: Any) -> Submission:
     out = Submission(f"SRA{900000 + i:06d}")
     organism = ORGANISMS[int(random.integers(len(ORGANISMS)))]
     library = LIBRARIES[int(random.integers(len(LIBRARIES)))]
-    study = f"SRP{900000 + (i + 2) // 3:06d}"
-    size = int(min(60, 1 + random.lognormal(1.2, 1.0)))
+    project = f"SRP{900000 + (i + 2) // 3:06d}"
+    size = int(min(300, max(1, random.lognormal(0.7, 1.57))))  # half have two, a tenth fifteen
     experiments, samples, runs = [], [], []
     for k in range(size):
         number = f"{i:06d}{k:03d}"
-        sample = f"SRS{number}"
-        used = f"SRS{i - 1:06d}000" if i > 1 and k == 1 else sample
-        experiments.append(_experiment(f"SRX{number}", study, used, library, number, random))
-        samples.append(_sample(sample, organism, number, random))
+        used = f"SRS{i - 1:06d}000" if i > 1 and k == 1 else f"SRS{number}"
+        experiments.append(experiment(f"SRX{number}", project, used, library, number, random))
+        samples.append(sample(f"SRS{number}", organism, number, random))
         for j in range(int(random.integers(1, 3))):
-            run = f"SRR{number}{j}"
+            name = f"SRR{number}{j}"
             spots = int(random.integers(10_000, 50_000_000))
-            runs.append(_run(run, f"SRX{number}"))
-            about = {"run": run, "experiment": f"SRX{number}", "sample": used, "study": study}
+            runs.append(run(name, f"SRX{number}", number))
+            about = {"run": name, "experiment": f"SRX{number}", "sample": used, "study": project}
             out.rows.append({**about, "spots": spots, "bases": spots * 150})
     out.documents["experiment"] = _set("EXPERIMENT", experiments)
     out.documents["run"] = _set("RUN", runs)
     out.documents["sample"] = _set("SAMPLE", samples)
     if i % 3 == 1:
-        out.documents["study"] = _set("STUDY", [_study(study, random)])
+        out.documents["study"] = _set("STUDY", [study(project, random)])
     out.documents["submission"] = (
         f'{HEAD}<SUBMISSION accession="{out.accession}" alias="generated {i}" '
         'center_name="GEN" lab_name="" submission_date="2020-02-03T04:05:06Z"/>\n'
@@ -127,93 +67,8 @@ def _submission(i: int, random: Any) -> Submission:
     return out
 
 
-def _text(random: Any, words: int) -> str:
-    return escape(" ".join(WORDS[w] for w in random.integers(len(WORDS), size=words)))
-
-
 def _set(kind: str, records: list[str]) -> bytes:
     return f"{HEAD}<{kind}_SET>\n{''.join(records)}</{kind}_SET>\n".encode()
-
-
-def _identifiers(accession: str, more: str = "") -> str:
-    return f"<IDENTIFIERS>\n<PRIMARY_ID>{accession}</PRIMARY_ID>\n{more}</IDENTIFIERS>\n"
-
-
-def _attributes(kind: str, pairs: list[tuple[str, str]]) -> str:
-    one = f"{kind}_ATTRIBUTE"
-    body = "".join(
-        f"<{one}>\n<TAG>{t}</TAG>\n<VALUE>{escape(v)}</VALUE>\n</{one}>\n" for t, v in pairs
-    )
-    return f"<{one}S>\n{body}</{one}S>\n"
-
-
-def _experiment(
-    accession: str,
-    study: str,
-    sample: str,
-    library: tuple[str, str, str, str],
-    number: str,
-    random: Any,
-) -> str:
-    strategy, source, selection, layout = library
-    chance = random.random(4)
-    title = "" if chance[0] < 1 / 30 else f"GSM{number}: {_text(random, 8)}; {strategy}"
-    length = ' NOMINAL_LENGTH="250" NOMINAL_SDEV="2.5E1"' if layout == "PAIRED" else ""
-    shown = "" if chance[1] < 1 / 40 else f"<{layout}{length} />\n"
-    protocol = _text(random, int(random.integers(20, 160)))
-    return (
-        f'<EXPERIMENT alias="GSM{number}" accession="{accession}" center_name="GEO">\n'
-        f"{_identifiers(accession)}<TITLE>{title}</TITLE>\n"
-        f'<STUDY_REF accession="{study}" refname="GSE{number}">\n'
-        f"{_identifiers(study)}</STUDY_REF>\n"
-        f'<DESIGN>\n<DESIGN_DESCRIPTION />\n<SAMPLE_DESCRIPTOR accession="{sample}">\n'
-        f"{_identifiers(sample)}</SAMPLE_DESCRIPTOR>\n<LIBRARY_DESCRIPTOR>\n"
-        f"<LIBRARY_NAME>lib {number}</LIBRARY_NAME>\n"
-        f"<LIBRARY_STRATEGY>{strategy}</LIBRARY_STRATEGY>\n"
-        f"<LIBRARY_SOURCE>{source}</LIBRARY_SOURCE>\n"
-        f"<LIBRARY_SELECTION>{selection}</LIBRARY_SELECTION>\n"
-        f"<LIBRARY_LAYOUT>\n{shown}</LIBRARY_LAYOUT>\n"
-        f"<LIBRARY_CONSTRUCTION_PROTOCOL>{protocol}</LIBRARY_CONSTRUCTION_PROTOCOL>\n"
-        "</LIBRARY_DESCRIPTOR>\n</DESIGN>\n<PLATFORM>\n<ILLUMINA>\n"
-        f"<INSTRUMENT_MODEL>{INSTRUMENTS[int(chance[2] * 3)]}</INSTRUMENT_MODEL>\n"
-        "</ILLUMINA>\n</PLATFORM>\n"
-        f"{_attributes('EXPERIMENT', [('GEO Accession', f'GSM{number}')])}</EXPERIMENT>\n"
-    )
-
-
-def _sample(accession: str, organism: tuple[str, int], number: str, random: Any) -> str:
-    name, taxid = organism
-    tissue = TISSUES[int(random.integers(len(TISSUES)))]
-    pairs = [("source_name", tissue), ("tissue", tissue), ("age", f"{random.integers(90)} d")]
-    biosample = f'<EXTERNAL_ID namespace="BioSample">SAMN{number}</EXTERNAL_ID>\n'
-    return (
-        f"<SAMPLE alias={quoteattr(f'S {number}')} accession={quoteattr(accession)}>\n"
-        f"{_identifiers(accession, biosample)}<TITLE>{_text(random, 6)}</TITLE>\n"
-        f"<SAMPLE_NAME>\n<TAXON_ID>{taxid}</TAXON_ID>\n"
-        f"<SCIENTIFIC_NAME>{name}</SCIENTIFIC_NAME>\n</SAMPLE_NAME>\n"
-        f"{_attributes('SAMPLE', pairs)}</SAMPLE>\n"
-    )
-
-
-def _run(accession: str, experiment: str) -> str:
-    return (
-        f'<RUN alias="{accession}_r1" accession="{accession}" center_name="GEO">\n'
-        f"{_identifiers(accession)}"
-        f'<EXPERIMENT_REF accession="{experiment}" refname="x">\n{_identifiers(experiment)}'
-        "</EXPERIMENT_REF>\n</RUN>\n"
-    )
-
-
-def _study(accession: str, random: Any) -> str:
-    project = f'<EXTERNAL_ID namespace="BioProject">PRJNA{accession[3:]}</EXTERNAL_ID>\n'
-    return (
-        f'<STUDY accession="{accession}" center_name="GEO" alias="GSE{accession[3:]}">\n'
-        f"{_identifiers(accession, project)}<DESCRIPTOR>\n"
-        f"<STUDY_TITLE>{_text(random, 12)}</STUDY_TITLE>\n"
-        '<STUDY_TYPE existing_study_type="Transcriptome Analysis" />\n'
-        f"<STUDY_ABSTRACT>{_text(random, 120)}</STUDY_ABSTRACT>\n"
-        "</DESCRIPTOR>\n</STUDY>\n"
-    )
 
 
 def write_dump(
@@ -312,13 +167,13 @@ def _package(i: int, random: Any) -> str:
     number = f"{i:09d}"
     organism = ORGANISMS[int(random.integers(len(ORGANISMS)))]
     library = LIBRARIES[int(random.integers(len(LIBRARIES)))]
-    study, sample = f"SRP{i // 7:06d}", f"SRS{number}"
+    project, used = f"SRP{i // 7:06d}", f"SRS{number}"
     return (
         "<EXPERIMENT_PACKAGE>\n"
-        f"{_experiment(f'SRX{number}', study, sample, library, number, random)}"
+        f"{experiment(f'SRX{number}', project, used, library, number, random)}"
         f'<SUBMISSION accession="SRA{i // 7:06d}" center_name="GEO"/>\n'
-        f"{_study(study, np.random.default_rng(i // 7))}"
-        f"{_sample(sample, organism, number, random)}"
-        f"<RUN_SET>\n{_run(f'SRR{number}', f'SRX{number}')}</RUN_SET>\n"
+        f"{study(project, np.random.default_rng(i // 7))}"
+        f"{sample(used, organism, number, random)}"
+        f"<RUN_SET>\n{run(f'SRR{number}', f'SRX{number}', number)}</RUN_SET>\n"
         "</EXPERIMENT_PACKAGE>\n"
     )

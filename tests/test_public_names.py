@@ -21,7 +21,13 @@ NAMES = {
         "plan", "read_cut", "read_usage", "recode", "reduction", "rscu", "stages", "to_cut",
         "to_long", "to_wide", "write",
     ],
-    "polytene.testing": ["Generated", "genomes", "write_fasta", "write_genbank", "write_set"],
+    "polytene.metadata": [
+        "KnowledgeBase", "Runs", "build", "diff", "open", "plan", "update", "verify",
+    ],
+    "polytene.testing": [
+        "Generated", "genomes", "write_archive", "write_dump", "write_fasta", "write_genbank",
+        "write_package_set", "write_set",
+    ],
 }  # fmt: skip
 PAIRS = [(module, name) for module, names in NAMES.items() for name in names]
 

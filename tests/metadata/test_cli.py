@@ -69,7 +69,9 @@ def test_build_sums_up_and_leaves_3_with_a_bad_document(tmp_path, address):
 
 def test_questions(base, tmp_path):
     kb = metadata.open(base)
-    assert json.loads(call("counts", base, "strategy", "--json")) == kb.counts("strategy").to_pylist()
+    assert (
+        json.loads(call("counts", base, "strategy", "--json")) == kb.counts("strategy").to_pylist()
+    )
     rows = json.loads(call("crosstab", base, "organism", "layout", "--unit", "run", "--json"))
     assert rows == kb.crosstab("organism", "layout", unit="run").to_pylist()
     assert len(call("counts", base, "organism", "--top", 2).splitlines()) == 3
@@ -77,10 +79,13 @@ def test_questions(base, tmp_path):
     assert n == kb.runs(strategy="WGS", layout="PAIRED").count()
     call("runs", base, "--attribute", "tissue=brain", "-o", tmp_path / "s.txt",
          "--format", "accessions")  # fmt: skip
-    assert len((tmp_path / "s.txt").read_text().split()) == kb.runs(
-        attributes={"tissue": "brain"}
-    ).count()
-    call("runs", base, "--where", "total_bases > 0", "-o", tmp_path / "all.csv", "--format", "table")
+    assert (
+        len((tmp_path / "s.txt").read_text().split())
+        == kb.runs(attributes={"tissue": "brain"}).count()
+    )
+    call(
+        "runs", base, "--where", "total_bases > 0", "-o", tmp_path / "all.csv", "--format", "table"
+    )
     assert (tmp_path / "all.csv").read_text().startswith('"run"')
     call("export", base, "-o", tmp_path / "e.json", "--format", "kb")
     assert json.loads((tmp_path / "e.json").read_text())["statistics"]["total_runs"] > 0

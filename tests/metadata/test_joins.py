@@ -157,6 +157,8 @@ def test_the_catalogs_are_complete_and_agree_with_the_views(tmp_path, build):
             counts = kb.counts(field, unit=unit)
             expected = dict(zip(*(c.to_pylist() for c in counts.columns), strict=True))
             assert {next(iter(r.values())): r[column] for r in table} == expected
-    tags = {(r["owner_kind"], r["tag"]): r["count"] for r in kb.catalog("attribute_tag").to_pylist()}
+    tags = {
+        (r["owner_kind"], r["tag"]): r["count"] for r in kb.catalog("attribute_tag").to_pylist()
+    }
     assert tags["sample", "tissue"] == kb.view("sample").num_rows
     assert tags["experiment", "GEO Accession"] == kb.view("experiment").num_rows

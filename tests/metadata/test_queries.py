@@ -235,7 +235,9 @@ def test_exports_are_complete(kb, tmp_path):
     by = Counter(r["organism"] for r in samples)
     assert {k: v["count"] for k, v in found["organisms"].items()} == by
     for name, about in found["organisms"].items():
-        assert about["studies"] == sorted({r["submission"] for r in samples if r["organism"] == name})
+        assert about["studies"] == sorted(
+            {r["submission"] for r in samples if r["organism"] == name}
+        )
     experiments = kb.view("experiment").to_pylist()
     assert found["sources"] == Counter(r["library_source"] for r in experiments)
     assert found["strategies"]["WGS"]["organisms"] == Counter(

@@ -64,7 +64,9 @@ def test_an_increment_replaces_whole_submissions(tmp_path, build, update):
     whole, _ = build(mixed)
     new = metadata.open(kb.folder)
     assert new.counts("organism").equals(whole.counts("organism"))
-    assert sorted(new.view("run")["run"].to_pylist()) == sorted(whole.view("run")["run"].to_pylist())
+    assert sorted(new.view("run")["run"].to_pylist()) == sorted(
+        whole.view("run")["run"].to_pylist()
+    )
 
 
 def test_a_newer_archive_is_parsed_where_it_differs(tmp_path, build, update):

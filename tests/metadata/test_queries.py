@@ -163,7 +163,9 @@ NAMES = st.sampled_from(["a", "b"])
             st.tuples(st.sampled_from(["=", "<>", "<", "<=", ">", ">="]), st.integers(-3, 3)).map(
                 lambda t: (f"a {t[0]} {t[1]}", lambda r: _compare(r["a"], *t))
             ),
-            st.sampled_from("xyz").map(lambda v: (f"b = '{v}'", lambda r: _compare(r["b"], "=", v))),
+            st.sampled_from("xyz").map(
+                lambda v: (f"b = '{v}'", lambda r: _compare(r["b"], "=", v))
+            ),
             st.just(("a IS NULL", lambda r: r["a"] is None)),
         ),
         lambda inner: st.one_of(

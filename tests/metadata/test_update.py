@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
+from tests.metadata.test_laws import views_of
 
 from polytene import metadata
 from polytene.exceptions import UsageError
 from polytene.testing import write_archive, write_dump
-from tests.metadata.test_laws import views_of
+from polytene.testing.dump import generated
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_changed_new_and_removed_submissions_of_a_tree(tmp_path, build, update):
     for name in ("SRA900011", "SRA900023"):
         path = root / name / f"{name}.experiment.xml"
         path.write_bytes(path.read_bytes().replace(b"<TITLE>", b"<TITLE>corrected "))
-    os.remove(root / "SRA900030" / "SRA900030.run.xml")
+    (root / "SRA900030" / "SRA900030.run.xml").unlink()
     write_dump(root, submissions=2, first=41)
     shutil.rmtree(root / "SRA900005")
     outcome = update(kb.folder, root)
@@ -80,8 +80,6 @@ def test_a_newer_archive_is_parsed_where_it_differs(tmp_path, build, update):
 
 
 def _documents(first: int, last: int):
-    from polytene.testing.dump import generated
-
     for one in generated(last - first + 1, first=first):
         yield from one.documents
 

@@ -45,7 +45,7 @@ XMLNS_XSI = np.frombuffer(b"xmlns:xsi", np.uint8).copy()
 XMLNS = np.frombuffer(b"xmlns", np.uint8).copy()
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def copy_bytes(context, target, at, source, start, size):  # type: ignore[no-untyped-def]
     """Copy ``source[start:start + size]`` to ``target[at:]``, at the speed of memcpy."""
 
@@ -60,7 +60,7 @@ def copy_bytes(context, target, at, source, start, size):  # type: ignore[no-unt
     return types.void(target, types.int64, source, types.int64, types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def word(context, source, at):  # type: ignore[no-untyped-def]
     """Return the eight bytes at a place as one number."""
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from polytene import testing
 from polytene.metadata.base import open as open_base
 from polytene.metadata.build import build
 from polytene.metadata.show import as_rich
+from polytene.testing.dump import write_dump
 from polytene.watch.progress import progress
 from polytene.watch.tables import show
 
@@ -20,10 +20,8 @@ SUBMISSIONS = 200
 def demo(folder: Path, client: Any) -> Path:
     """Build a knowledge base of generated submissions, ask it, and return a list of samples."""
     folder.mkdir(parents=True, exist_ok=True)
-    click.echo(
-        f"metadata: {SUBMISSIONS} submissions in an archive, two documents damaged -> knowledge base"
-    )
-    dump = testing.write_dump(folder / "dump", submissions=SUBMISSIONS)
+    click.echo(f"metadata: {SUBMISSIONS} submissions, two documents damaged -> knowledge base")
+    dump = write_dump(folder / "dump", submissions=SUBMISSIONS)
     for name in ("SRA900007/SRA900007.run.xml", "SRA900011/SRA900011.sample.xml"):
         (dump / name).write_bytes((dump / name).read_bytes()[:-30])
     with progress() as on_event:

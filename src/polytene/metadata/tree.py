@@ -137,7 +137,7 @@ class _Slice:
 
     def __init__(self) -> None:
         self._buffer = np.empty(SLICE_BYTES + LARGE, np.uint8)
-        self._view = memoryview(self._buffer)
+        self._view = self._buffer.data
         self.clear()
 
     def clear(self) -> None:

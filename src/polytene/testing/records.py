@@ -22,9 +22,10 @@ LIBRARIES = (
 )
 INSTRUMENTS = ("Illumina HiSeq 2500", "NextSeq 550", "Illumina NovaSeq 6000")
 TISSUES = ("brain", "liver", "whole body", "leaf", "gut")
-WORDS = """samples were ground in liquid nitrogen and total RNA extracted with column purification
+_WORDS = """samples were ground in liquid nitrogen and total RNA extracted with column purification
 libraries prepared following the manufacturer protocol with size selection of fragments reads
-trimmed for adapters & low quality; clusters generated at 8 pM < 12 cycles of PCR""".split()
+trimmed for adapters & low quality; clusters generated at 8 pM < 12 cycles of PCR"""
+WORDS = _WORDS.split()
 
 EXPERIMENT = """  <EXPERIMENT alias="GSM{number}" accession="{accession}" center_name="GEO">
     <IDENTIFIERS>

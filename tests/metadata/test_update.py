@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import shutil
+import tarfile
 
 import pytest
 from tests.metadata.test_laws import views_of
@@ -48,6 +51,10 @@ def test_changed_new_and_removed_submissions_of_a_tree(tmp_path, build, update):
     renewed = metadata.open(kb.folder)
     assert views_of(renewed.folder) == views_of(whole.folder)
     assert renewed.diff(whole).num_rows == 0
+    assert renewed.manifest["stored"] == whole.manifest["stored"]
+    for tissue in ("brain", "liver"):
+        asked = {"attributes": {"tissue": tissue}}
+        assert renewed.runs(**asked).to_arrow().equals(whole.runs(**asked).to_arrow())
 
 
 def test_an_increment_replaces_whole_submissions(tmp_path, build, update):
@@ -101,3 +108,32 @@ def test_diff_names_what_changed(tmp_path, build, update):
 def test_what_is_no_base_cannot_be_updated(tmp_path, dump, update):
     with pytest.raises(UsageError, match="no knowledge base"):
         update(tmp_path / "nothing", dump)
+
+
+def test_a_document_that_was_repaired_leaves_the_quarantine(tmp_path, build, update):
+    root = write_dump(tmp_path / "dump", submissions=6)
+    path = root / "SRA900003" / "SRA900003.run.xml"
+    data = path.read_bytes()
+    path.write_bytes(data[:-30])
+    kb, _ = build(root)
+    assert kb.manifest["quarantined"] == {"truncated": 1}
+    path.write_bytes(data)
+    update(kb.folder, root)
+    renewed = metadata.open(kb.folder)
+    assert renewed.manifest["quarantined"] == {}
+    assert renewed.quarantine().num_rows == 0
+    whole, _ = build(root)
+    assert views_of(renewed.folder) == views_of(whole.folder)
+
+
+def test_what_an_archive_holds_and_cannot_be_cut_is_in_quarantine(tmp_path, build):
+    path = tmp_path / "dump.tar"
+    data = gzip.compress(b"<RUN_SET><RUN accession='SRR1'/></RUN_SET>")[:-6]
+    with tarfile.open(path, "w") as archive:
+        for name, held in (("SRA1/SRA1.run.xml.gz", data), ("SRA2/SRA2.run.xml", b"<RUN_SET/>")):
+            about = tarfile.TarInfo(name)
+            about.size = len(held)
+            archive.addfile(about, io.BytesIO(held))
+    kb, outcome = build(path)
+    assert [(f.item, f.reason) for f in outcome.rejected] == [("SRA1/SRA1.run.xml.gz", "truncated")]
+    assert kb.manifest["quarantined"] == {"truncated": 1}

@@ -131,7 +131,7 @@ def build(
         outcome = parse_sources(found, kb / WORK / "g0000", options, running, limit=limit)
         earlier = later_generations(kb)
         return assemble(
-            kb, [generation(outcome.result, 0, kb / WORK / "g0000"), *earlier], outcome, running
+            kb, [generation(outcome, 0, kb / WORK / "g0000"), *earlier], outcome, running
         )
 
 
@@ -249,15 +249,22 @@ def _listed(values: Any, plan: Any, failures: Any) -> list[dict[str, Any]]:
 
 
 def generation(
-    shards: list[dict[str, Any]], number: int, folder: Path, replaces: Iterable[str] = ()
+    outcome: Outcome, number: int, folder: Path, replaces: Iterable[str] = ()
 ) -> list[dict[str, Any]]:
     """Return the shards of one generation, before them one that says what it replaces."""
+    shards: list[dict[str, Any]] = outcome.result
+    uncut = [[f.item, f.reason, f.detail] for f in outcome.rejected if f.stage == "spool"]
     kept = [{k: v for k, v in s.items() if k not in ("place", "entries")} for s in shards]
     names = list(replaces)
     empty = {"rows": {}, "documents": 0, "bytes": 0, "files": {}, "identity": ""}
     head = [{"key": f"replaced.{number:04d}", "folder": str(folder), **empty}] if number else []
     return [
-        {**shard, "generation": number, "replaces": names if i == 0 else []}
+        {
+            **shard,
+            "generation": number,
+            "replaces": names if i == 0 else [],
+            "uncut": uncut if i == 0 else [],
+        }
         for i, shard in enumerate([*head, *kept])
     ]
 
@@ -298,7 +305,7 @@ def assemble(
         listed, "".join(f"{Path(m['folder']).relative_to(work)}\n" for m in matched).encode()
     )
     joined = _join(work, rows, {**where, "matched": str(listed)}, again)
-    manifest = publish(kb, shards, matched, joined, outcome)
+    manifest = publish(kb, shards, matched, joined)
     return replace(outcome, result=manifest)
 
 

@@ -18,6 +18,7 @@ from polytene.core.plan import Plan, Unit
 from polytene.metadata.exchange import BUCKETS, read_exchange
 
 ROWS_PER_UNIT = 200_000
+OFFICIAL = ("accession", "run_member")
 ORDER = ("generation", "submission", "shard", "row")
 
 
@@ -65,8 +66,11 @@ def _read_inputs(path: str, mark: str) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=2)
 def _replaced(path: str, mark: str) -> dict[int, pa.Array]:
+    return replaced_by_later(_read_inputs(path, mark))
+
+
+def replaced_by_later(shards: list[dict[str, Any]]) -> dict[int, pa.Array]:
     """Return, by generation, the submissions that later ones replace."""
-    shards = _read_inputs(path, mark)
     last = max((s["generation"] for s in shards), default=0)
     names: set[str] = set()
     out: dict[int, pa.Array] = {last: pa.array([], pa.string())}
@@ -95,7 +99,7 @@ def rows_of(path: str, mark: str, name: str, first: int, stop: int) -> pa.Table 
     parts = []
     for (i, shard, _), part in zip(present, found, strict=True):
         generation = int(shard["generation"])
-        if len(replaced[generation]) and "submission" in part.column_names:
+        if len(replaced[generation]) and "submission" in part.column_names and name not in OFFICIAL:
             old = pc.is_in(part.column("submission"), value_set=replaced[generation])
             part = part.filter(pc.invert(old))
         part = part.append_column("shard", pa.repeat(pa.scalar(i, pa.int32()), part.num_rows))

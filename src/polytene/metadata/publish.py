@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from polytene.core.canonical import canonical, digest
 from polytene.core.files import sync_folder, write_bytes
-from polytene.core.outcome import Outcome
+from polytene.exceptions import Rejected
+from polytene.metadata.inputs import OFFICIAL, replaced_by_later
 from polytene.metadata.join import CROSS, FIELDS
+from polytene.metadata.naming import submission_of
+from polytene.metadata.quarantine import Quarantine
 from polytene.metadata.stages import digests, write_table
 
 FORMAT = 1
@@ -44,7 +49,6 @@ def publish(
     shards: list[dict[str, Any]],
     matched: list[dict[str, Any]],
     joined: list[dict[str, Any]],
-    outcome: Outcome,
 ) -> dict[str, Any]:
     """Show the files of the runs as a knowledge base; return its manifest."""
     draft = kb / "work" / "draft"
@@ -52,8 +56,9 @@ def publish(
     work = kb / "work"
     for name in PARTS:
         (draft / name).mkdir(parents=True)
+    replaced = replaced_by_later(shards)
     for number, shard in enumerate(shards):
-        _publish_shard(number, shard, work / shard["folder"], draft)
+        _publish_shard(number, shard, work / shard["folder"], draft, replaced[shard["generation"]])
     for unit in [*matched, *joined]:
         for path in sorted((Path(unit["folder"]) / "views").glob("*.parquet")):
             _link(path, draft / "views" / path.stem, unit["part"])
@@ -61,7 +66,7 @@ def publish(
     joins = [Path(j["folder"]) for j in joined]
     _catalogs(joins, draft / "catalog")
     _tags([*folders, *joins], draft / "catalog")
-    manifest = _manifest(shards, draft, outcome)
+    manifest = _manifest(shards, draft)
     for name in PARTS:
         shutil.rmtree(kb / name, ignore_errors=True)
         os.replace(draft / name, kb / name)
@@ -73,13 +78,45 @@ def publish(
     return manifest
 
 
-def _publish_shard(number: int, shard: dict[str, Any], folder: Path, draft: Path) -> None:
+def _publish_shard(
+    number: int, shard: dict[str, Any], folder: Path, draft: Path, replaced: pa.Array
+) -> None:
+    part = f"{number:06d}"
     for path in sorted((folder / "tables").glob("*.parquet")):
-        _link(path, draft / "tables" / path.stem, f"{number:06d}")
-    if (folder / "quarantine.parquet").exists():
-        _link(folder / "quarantine.parquet", draft / "quarantine", f"{number:06d}")
+        key = "accession" if path.stem == "submission" else "submission"
+        gone = None if path.stem in OFFICIAL else _still(path, key, replaced)
+        _show(path, draft / "tables" / path.stem, part, gone)
+    if (path := folder / "quarantine.parquet").exists():
+        _show(path, draft / "quarantine", part, _still(path, "path", replaced))
+    if uncut := shard.get("uncut"):
+        found = Quarantine()
+        found.write(
+            [Rejected(*r) for r in uncut], draft / "quarantine" / f"part-{part}-cut.parquet"
+        )
     about = {k: shard[k] for k in ("key", "rows", "documents", "bytes", "generation", "files")}
-    write_bytes(draft / "shards" / f"{number:06d}.json", canonical(about) + b"\n", sync=False)
+    write_bytes(draft / "shards" / f"{part}.json", canonical(about) + b"\n", sync=False)
+
+
+def _still(path: Path, column: str, replaced: pa.Array) -> pa.Array | None:
+    """Return which rows still hold; None if all do."""
+    if not len(replaced):
+        return None
+    values = pq.read_table(path, columns=[column]).column(0)
+    if column == "path":
+        values = pa.array([submission_of(v) for v in values.to_pylist()], pa.string())
+    gone = pc.is_in(values, value_set=replaced)
+    return pc.invert(gone) if pc.any(gone).as_py() else None
+
+
+def _show(path: Path, folder: Path, part: str, still: pa.Array | None) -> None:
+    """Link a file, or write those of its rows that still hold."""
+    if still is None:
+        _link(path, folder, part)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pq.read_table(path).filter(still)
+    if table.num_rows:
+        write_table(table, folder / f"part-{part}.parquet")
 
 
 def _link(path: Path, folder: Path, part: str) -> None:
@@ -138,18 +175,20 @@ def _missing(views: Path) -> int:
     )
 
 
-def _manifest(shards: list[dict[str, Any]], draft: Path, outcome: Outcome) -> dict[str, Any]:
+def _manifest(shards: list[dict[str, Any]], draft: Path) -> dict[str, Any]:
     rows: dict[str, int] = {}
     for name in sorted(p.name for p in (draft / "views").iterdir()):
         files = sorted((draft / "views" / name).glob("*.parquet"))
         rows[name.removesuffix("_flat")] = sum(pq.read_metadata(f).num_rows for f in files)
-    stored: dict[str, int] = {}
-    for shard in shards:
-        for name, n in shard["rows"].items():
-            stored[name] = stored.get(name, 0) + n
-    reasons: dict[str, int] = {}
-    for failure in outcome.rejected:
-        reasons[failure.reason] = reasons.get(failure.reason, 0) + 1
+    stored = {
+        folder.name: sum(pq.read_metadata(f).num_rows for f in folder.glob("*.parquet"))
+        for folder in (draft / "tables").iterdir()
+    }
+    reasons = Counter(
+        reason
+        for path in (draft / "quarantine").glob("*.parquet")
+        for reason in pq.read_table(path, columns=["reason"]).column(0).to_pylist()
+    )
     catalogs = {
         name: pq.read_metadata(draft / "catalog" / f"{name}.parquet").num_rows
         for name in (*CATALOGS.values(), "attribute_tag")

@@ -100,7 +100,7 @@ def update(
         if not replaced and not outcome.result:
             return _again(kb, before, running)
         unpublish(kb)
-        shards = generation(outcome.result, number, folder, sorted(replaced))
+        shards = generation(outcome, number, folder, sorted(replaced))
         save_generation(folder, shards)
         return assemble(kb, _generations(kb, before), outcome, running)
 

@@ -31,9 +31,12 @@ NAMES = {
         "merge_overlapping_results", "n_runs", "parse_region", "plan_chunks", "suggest",
         "suggest_chunk_parameters", "track_memory", "write_composition",
     ],
+    "polytene.metadata": [
+        "KnowledgeBase", "Runs", "build", "diff", "open", "plan", "update", "verify",
+    ],
     "polytene.testing": [
-        "Assembly", "Generated", "genomes", "write_assembly", "write_fasta", "write_genbank",
-        "write_set",
+        "Assembly", "Generated", "genomes", "write_archive", "write_assembly", "write_dump",
+        "write_fasta", "write_genbank", "write_package_set", "write_set",
     ],
 }  # fmt: skip
 PAIRS = [(module, name) for module, names in NAMES.items() for name in names]

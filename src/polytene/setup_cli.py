@@ -114,8 +114,13 @@ def warmup() -> None:
 
     from polytene.codons import kernels, packed, pair_kernels
     from polytene.genome import warm
+    from polytene.metadata.kernels import warm as warm_scanner
 
-    rooms = {"codons": (kernels.warm, pair_kernels.warm, packed.warm), "genome": (warm.warm,)}
+    rooms = {
+        "codons": (kernels.warm, pair_kernels.warm, packed.warm),
+        "genome": (warm.warm,),
+        "metadata": (warm_scanner,),
+    }
     for room, compilers in rooms.items():
         start = time.perf_counter()
         click.echo(f"compiling the kernels of {room} ...", nl=False)

@@ -1,14 +1,18 @@
 """Generated data: deterministic, and labelled as generated wherever it is shown."""
 
 from polytene.testing.assembly import Assembly, write_assembly
+from polytene.testing.dump import write_archive, write_dump, write_package_set
 from polytene.testing.sequences import Generated, genomes, write_fasta, write_genbank, write_set
 
 __all__ = [
     "Assembly",
     "Generated",
     "genomes",
+    "write_archive",
     "write_assembly",
+    "write_dump",
     "write_fasta",
     "write_genbank",
+    "write_package_set",
     "write_set",
 ]

@@ -112,6 +112,8 @@ class _Reader:
             raise
         except (LookupError, ValueError) as error:
             self.fail("bad_encoding", f"line 1: {error}")
+        finally:
+            del self.parser  # it and its handlers hold each other
 
     def reason(self, code: int) -> str:
         """Say what an error of expat means, from its code and the byte where it stands."""

@@ -38,8 +38,8 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 class ShardWriter:
     """Writes documents to shard files in a folder.
 
-    A shard ends before a submission whose name's hash says so, or when it is twice as large as
-    asked, so that shards of unchanged submissions stay the same when others come and go.
+    A shard ends before a submission whose name's hash says so, or when it is as large as asked, so
+    that shards of unchanged submissions stay the same when others come and go.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ShardWriter:
     def _full(self, place: str) -> bool:
         if self._size < self.shard_bytes // 2:
             return False
-        return self._size >= 2 * self.shard_bytes or key_hash(place) % self._odds == 0
+        return self._size >= self.shard_bytes or key_hash(place) % self._odds == 0
 
     def _flush(self) -> None:
         if not self._rows:
@@ -233,7 +233,7 @@ class _Spooler:
             place = len(head) + 1
             for block in blocks:
                 held += block
-                if len(held) >= SLICE_BYTES // 2:
+                if len(held) >= SLICE_BYTES:
                     end = held.rfind(b"\n") + 1
                     out.add(f"{name}#{place}", head + b"\n" + held[:end])
                     held, place = held[end:], place + end

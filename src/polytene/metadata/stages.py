@@ -57,6 +57,7 @@ def parse_shard(shard: Shard, *, engine: Engine, salvage: bool) -> Partial:
     rows = _write(folder, parts)
     rejected = [*reader.rejected, *quarantine.rejected]
     quarantine.write(reader.rejected, folder / "quarantine.parquet")
+    pa.default_memory_pool().release_unused()
     info = {"key": shard.key, "rows": rows, "documents": reader.seen, "bytes": reader.nbytes}
     info |= {"expat": slow, "ignored": reader.ignored, "identity": reader.identity()}
     write_seen(reader.identities(), folder / SEEN)

@@ -103,10 +103,14 @@ class _Records:
 
 
 class _Instances:
-    """The instances of a group in the records of one kind."""
+    """The instances of a group in the records of one kind.
+
+    They hold no reference to the records, which hold them: memory of that size is not to wait for
+    the collector of cycles.
+    """
 
     def __init__(self, records: _Records, group: Group) -> None:
-        self.records, self.group = records, group
+        self.kind, self.size, self.group = records.kind, len(records.rows), group
         self.values, numbers = records.values, machine().number
         self._strings: dict[str, pa.Array] = {}
         self.begins = self.values.of(numbers[read_path(records.kind, f"{group.path}#name")])
@@ -118,9 +122,7 @@ class _Instances:
     def chosen(self, member: str) -> Array:
         """Return, per instance, the first value of a member."""
         path = dict(self.group.members)[member]
-        found = self.values.of(
-            machine().number[read_path(self.records.kind, path, self.group.path)]
-        )
+        found = self.values.of(machine().number[read_path(self.kind, path, self.group.path)])
         out = np.full(len(self.begins), -1, np.int64)
         _put_first(out, np.searchsorted(self.begins, found, side="right") - 1, found)
         return self._sorted(out)
@@ -140,7 +142,7 @@ class _Instances:
 
     def lists(self, strings: pa.Array) -> pa.Array:
         """Return, per record, the list of its instances' strings; null where it has none."""
-        return _lists(self.row, strings, len(self.records.rows))
+        return _lists(self.row, strings, self.size)
 
 
 def _order(rows: Array) -> Array | None:

@@ -16,7 +16,7 @@ from polytene.exceptions import BadInput, Rejected, UsageError
 from polytene.metadata.naming import is_document, kind_of, submission_of
 from polytene.metadata.parse import Array, Documents
 
-SLICE_BYTES = 16 << 20
+SLICE_BYTES = 8 << 20
 LARGE = 8 << 20
 LARGEST = 64 << 20
 FLAGS = os.O_RDONLY | os.O_CLOEXEC
@@ -85,7 +85,7 @@ class TreeReader:
         self.seen = self.nbytes = self.ignored = 0
 
     def slices(self) -> Iterator[Documents]:
-        """Yield the documents in slices of about 16 MiB, in the order of their names.
+        """Yield the documents in slices of about 8 MiB, in the order of their names.
 
         A slice holds until the next one is asked for: they share their memory.
         """

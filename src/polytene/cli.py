@@ -13,7 +13,10 @@ import click
 
 from polytene.exceptions import PolyteneError
 
-ROOMS = {"codons": "Codon usage over sequence sets of any size."}
+ROOMS = {
+    "codons": "Codon usage over sequence sets of any size.",
+    "genome": "Cut a genome into even chunks, run anything over them, put the pieces together.",
+}
 
 
 class Rooms(click.Group):

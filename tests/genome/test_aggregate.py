@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -216,6 +219,26 @@ def test_the_result_does_not_depend_on_the_cuts(tmp_path_factory, k):
         found.append((table.output.read_bytes(), bed.output.read_bytes()))
         assert table.records == bed.records == len(POINTS)
     assert found[0] == found[1]
+
+
+PEAK = """
+import sys
+from polytene.genome.aggregate import aggregate
+aggregate(sys.argv[1], "*.tsv", sys.argv[1] + "/all", "merge_tsv")
+print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+"""
+
+
+def test_tables_stream(tmp_path):
+    """400 MB of tables go through less than 200 MB of memory."""
+    (tmp_path / "0.tsv").write_bytes(b"head\n" + (b"x" * 79 + b"\n") * 200_000)
+    for i in range(1, 25):
+        os.link(tmp_path / "0.tsv", tmp_path / f"{i}.tsv")
+    command = [sys.executable, "-c", PEAK, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert (tmp_path / "all").stat().st_size == 5 + 25 * 200_000 * 80
+    assert int(done.stdout) < 200 * 1024
+    (tmp_path / "all").unlink()
 
 
 def test_ids_sort_as_they_are_numbered():

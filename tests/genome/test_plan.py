@@ -40,7 +40,7 @@ def cases(draw):
 def check_tiling(plan: ChunkPlan, genome: Genome, genes: Features) -> None:
     """Chunks follow one another through the genome, and each gene has one owner."""
     intervals = [r for c in plan for r in c.intervals]
-    at = {name: 0 for name in genome.names}
+    at = dict.fromkeys(genome.names, 0)
     for seqid, start, end in intervals:
         assert start == at[seqid]
         assert start < end
@@ -103,18 +103,18 @@ def test_every_plan_covers_all_and_owns_each_gene_once(case, strategy, cut, data
 @settings(max_examples=150)
 def test_a_balanced_plan_has_as_many_chunks_as_asked_for(case, n):
     genome, genes = case
-    try:
-        plan = plan_chunks(genome, genes, n_chunks=n)
-    except UsageError as error:
-        assert "more than possible" in str(error)
+    if n > len(plan_chunks(genome, genes, target_chunks=10_000)):
+        with pytest.raises(UsageError, match="more than possible"):
+            plan_chunks(genome, genes, n_chunks=n)
         return
+    plan = plan_chunks(genome, genes, n_chunks=n)
     assert len(plan) == n
     assert plan.quality()["certificate"]["optimal"]
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_real_annotation_is_owned_once(shared_data, strategy):
-    files = [p for p in sorted((shared_data / "genome").rglob("*.gff*"))]
+    files = sorted((shared_data / "genome").rglob("*.gff*"))
     assert len(files) >= 12
     for path in files:
         genes = read_features(path)
@@ -184,7 +184,7 @@ def test_cuts_are_in_runs_of_n(tmp_path):
     exact = plan_chunks(Genome(tmp_path / "h.fa"), genes, n_chunks=2)
     assert exact.quality()["certificate"]["optimal"]
     plan = plan_chunks(Genome(tmp_path / "h.fa"), genes, n_chunks=2, slack=0.01)
-    assert plan[0].end == 12060
+    assert 12000 < plan[0].end < 12120
     assert 1 < plan.quality()["max_over_lower_bound"] < 1.01
 
 
@@ -258,7 +258,7 @@ def test_an_annotation_of_another_genome_is_named(tmp_path, genome):
     ):
         plan_chunks(genome, tmp_path / "g.gff3")
     (tmp_path / "h.gff3").write_text("#\nchr1\t.\tgene\t5\t99999999\t.\t+\t.\tID=g\n")
-    with pytest.raises(BadInput, match="gene-outside.*line 2.*99,999,999 of 'chr1'"):
+    with pytest.raises(BadInput, match=r"gene-outside.*line 2.*99,999,999 of 'chr1'"):
         plan_chunks(genome, tmp_path / "h.gff3")
 
 
@@ -333,7 +333,7 @@ def test_plans_can_be_looked_at(genome, assembly):
     assert page.count("<title>chunk_") == sum(len(c.intervals) for c in plan)
     many = Genome.from_lengths({f"<s{i}>": 10 + i for i in range(100)})
     plan = plan_chunks(many, n_chunks=9)
-    assert "76 shorter sequences" in plan.describe()
+    assert "76 shorter sequences, 3,610 bp in 6 chunks" in plan.describe()
     assert "<s" not in plan._repr_html_().replace("<svg", "")
 
 

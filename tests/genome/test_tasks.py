@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from tests.genome.plans import plan_of
 
 from polytene.exceptions import UsageError
-from polytene.genome.chunks import ChunkPlan
+from polytene.formats.regions import Region
+from polytene.genome.chunks import ChunkPlan, GenomicChunk
 from polytene.genome.outputs import DONE, PLAN_COPY
 from polytene.genome.tasks import TaskGenerator
 
@@ -65,14 +67,18 @@ def test_bed_files_hold_what_a_task_owns(tmp_path):
     assert Path(single[2].split()[1]).read_text() == "c2\t0\t9\n"
 
 
-def test_logs_go_where_they_are_asked_to(tmp_path):
+def test_logs_go_where_they_are_asked_to_and_outputs_stay_where_they_are(tmp_path):
     out = tmp_path / "out"
-    assert lines(tmp_path, "x {chunk_id}", output_dir=out, include_logging=True)[0] == (
-        f"x chunk_0000 > {out}/logs/chunk_0000.log 2>&1"
-    )
-    assert (out / "logs").is_dir()
+    made = lines(
+        tmp_path, "echo {chunk_id} > {output_dir}/{chunk_id}.txt; ls nowhere",
+        output_dir=out, include_logging=True,
+    )  # fmt: skip
+    assert made[0].endswith(f" > {out}/logs/chunk_0000.log 2>&1")
+    subprocess.run(["bash", "-c", made[0]], check=False, timeout=20)
+    assert (out / "chunk_0000.txt").read_text() == "chunk_0000\n"
+    assert "nowhere" in (out / "logs" / "chunk_0000.log").read_text()
     logs = lines(tmp_path, "x", include_logging=True, log_dir=tmp_path / "l g")
-    assert logs[0] == f"x > '{tmp_path}/l g/chunk_0000.log' 2>&1"
+    assert logs[0] == f"bash -o pipefail -c x > '{tmp_path}/l g/chunk_0000.log' 2>&1"
 
 
 def test_missing_writes_only_the_chunks_without_output(tmp_path):
@@ -149,6 +155,15 @@ def test_a_newline_in_a_name_is_refused_everywhere(tmp_path):
         with pytest.raises(UsageError):
             generator.generate(template, tmp_path / "tasks.txt")
     assert not (tmp_path / "tasks.txt").exists()
+
+
+@pytest.mark.parametrize("chunk_id", ["../../x", "a b", "-rf", "x;y", ""])
+def test_a_chunk_id_that_is_no_file_name_is_refused(tmp_path, chunk_id):
+    generator = TaskGenerator(ChunkPlan("x", [GenomicChunk(chunk_id, (Region("c", 0, 9),))], 9))
+    with pytest.raises(UsageError, match="not safe as a file name"):
+        generator.generate("x > {chunk_id}", tmp_path / "tasks.txt")
+    with pytest.raises(UsageError, match="not safe as a file name"):
+        generator.generate_with_wrapper(tmp_path / "tasks.txt", "wrapper.sh")
 
 
 def test_wrapper_tasks_are_one_per_chunk(tmp_path):

@@ -156,7 +156,8 @@ def load_index(path: PathLike, *, write: bool = True) -> FastaIndex:
                 return index
         except BadInput as error:
             why = str(error)
-        logger.warning("%s is made anew: %s", printable(fai), why)
+        level = logging.INFO if "older" in why else logging.WARNING
+        logger.log(level, "%s is made anew: %s", printable(fai), why)
     index = build_index(path)
     if write:
         _write(fai, index)

@@ -21,6 +21,8 @@ TRANSCRIPTS = ("mRNA", "transcript", "*RNA", "*transcript")
 _RUN, _START, _END, _LINE, _ID, _ID_END, _HASH = range(7)
 _BAD_NUMBER, _FEW_COLUMNS = 1, 2
 _TAB, _LF, _HASH_SIGN, _GT, _CR = 9, 10, 35, 62, 13
+_NEWLINES, _ONES, _HIGH = (np.uint64(int(byte * 8, 16)) for byte in ("0A", "01", "80"))
+_SHORTEST = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,61 +100,85 @@ def _find_id(b: Any, start: int, end: int) -> Any:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
+def _line_end(b: Any, words: Any, at: Any) -> Any:
+    """Return the next newline, eight bytes at a time; there is one at the end of each block."""
+    while at & 7:
+        if b[at] == _LF:
+            return at
+        at += 1
+    i = at >> 3
+    while i < words.size:
+        x = words[i] ^ _NEWLINES
+        if (x - _ONES) & ~x & _HIGH:
+            break
+        i += 1
+    at = i << 3
+    while b[at] != _LF:
+        at += 1
+    return at
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
+def _tab_after(b: Any, at: Any) -> Any:
+    """Return the next tab, or the newline if that comes first."""
+    while b[at] != _TAB and b[at] != _LF:
+        at += 1
+    return at
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
+def _same(b: Any, one: Any, two: Any, size: Any) -> Any:
+    i = size - 1
+    while i >= 0 and b[one + i] == b[two + i]:
+        i -= 1
+    return i < 0
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
 def _scan(
-    b: Any, line: int, types: Any, bounds: Any, suffix: Any, rows: Any, runs: Any, tabs: Any
+    b: Any, words: Any, line: int, types: Any, bounds: Any, suffix: Any, rows: Any, runs: Any
 ) -> Any:
     """Go through whole lines; return (features, runs of one sequence, lines, ended, problem)."""
     n = n_runs = 0
-    at = 0
+    at = np.int64(0)
+    name = name_size = np.int64(0)
     while at < b.size:
         line += 1
-        end = at
         if b[at] == _GT:
             return n, n_runs, line, True, 0
+        end = _line_end(b, words, at)
         if b[at] == _HASH_SIGN or b[at] == _LF or b[at] == _CR:
-            while b[end] != _LF:
-                end += 1
             if end - at >= 7 and b[at + 1] == _HASH_SIGN and b[at + 2] == 70 and b[at + 3] == 65:
                 return n, n_runs, line, True, 0
             at = end + 1
             continue
-        k = 0
-        while k < 5 and b[end] != _LF:
-            if b[end] == _TAB:
-                tabs[k] = end
-                k += 1
-            end += 1
-        if k < 5:
-            return n, n_runs, line, False, _FEW_COLUMNS
-        rest = end
-        while b[end] != _LF:
-            end += 1
-        size = tabs[0] - at
-        same = n_runs > 0 and runs[n_runs - 1, 1] - runs[n_runs - 1, 0] == size
-        if same:
-            first = runs[n_runs - 1, 0]
-            i = size - 1
-            while i >= 0 and b[first + i] == b[at + i]:
-                i -= 1
-            same = i < 0
-        if not same:
+        size = name_size
+        if n_runs == 0 or at + size >= end or b[at + size] != _TAB or not _same(b, name, at, size):
+            size = _tab_after(b, at) - at
+            name, name_size = at, size
             runs[n_runs, 0] = at
-            runs[n_runs, 1] = tabs[0]
+            runs[n_runs, 1] = at + size
             n_runs += 1
-        if _matches(b, tabs[1] + 1, tabs[2], types, bounds, suffix):
+        kind = _tab_after(b, min(at + size + 1, end)) + 1
+        after = _tab_after(b, min(kind, end))
+        if after >= end:
+            return n, n_runs, line, False, _FEW_COLUMNS
+        if _matches(b, kind, after, types, bounds, suffix):
             row = rows[n]
+            one = _tab_after(b, after + 1)
+            two = _tab_after(b, min(one + 1, end))
+            if two >= end:
+                return n, n_runs, line, False, _FEW_COLUMNS
             row[_RUN] = n_runs - 1
-            row[_START] = _number(b, tabs[2] + 1, tabs[3])
-            row[_END] = _number(b, tabs[3] + 1, tabs[4])
+            row[_START] = _number(b, after + 1, one)
+            row[_END] = _number(b, one + 1, two)
             row[_LINE] = line
             if row[_START] < 1 or row[_END] < row[_START]:
                 return n, n_runs, line, False, _BAD_NUMBER
             row[_START] -= 1
             for _ in range(3):
-                while rest < end and b[rest] != _TAB:
-                    rest += 1
-                rest += 1
-            row[_ID], row[_ID_END] = _find_id(b, min(rest, end), end)
+                two = _tab_after(b, min(two + 1, end))
+            row[_ID], row[_ID_END] = _find_id(b, min(two + 1, end), end)
             mark = np.int64(-3750763034362895579)
             for i in range(row[_ID], row[_ID_END]):
                 mark = (mark ^ np.int64(b[i])) * np.int64(1099511628211)
@@ -227,14 +253,15 @@ def _read(path: PathLike, types: tuple[str, ...], with_ids: bool) -> Features:
     numbers: dict[bytes, int] = {}
     found, ids = [], []
     line = 0
-    rows, runs, tabs = np.empty((0, 7), np.int64), np.empty((0, 2), np.int64), np.empty(5, np.int64)
+    rows, runs = np.empty((0, 7), np.int64), np.empty((0, 2), np.int64)
     for block in _whole_lines(path):
         array = np.frombuffer(block, np.uint8)
-        most = int(np.count_nonzero(array == _LF))
+        words = np.frombuffer(block, np.uint64, len(block) // 8)
+        most = len(block) // _SHORTEST + 1
         if most > len(rows):
             rows, runs = np.empty((2 * most, 7), np.int64), np.empty((2 * most, 2), np.int64)
         n, n_runs, line, ended, problem = _scan(
-            array, line, letters, bounds, suffix, rows, runs, tabs
+            array, words, line, letters, bounds, suffix, rows, runs
         )
         if problem:
             raise _problem(path, line, problem)

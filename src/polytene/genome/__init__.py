@@ -21,6 +21,7 @@ from polytene.genome.composition import composition, composition_plan
 from polytene.genome.composition_files import write_composition
 from polytene.genome.executor import ExecutorBackend, ParallelExecutor
 from polytene.genome.genome import Genome, GenomeAccessor
+from polytene.genome.guide import merge_overlapping_results
 from polytene.genome.launch import generate_hypershell_command
 from polytene.genome.memory import (
     MemoryMonitor,
@@ -75,6 +76,7 @@ __all__ = [
     "get_slurm_resources",
     "get_slurm_task_id",
     "is_slurm_job",
+    "merge_overlapping_results",
     "n_runs",
     "parse_region",
     "plan_chunks",

@@ -14,8 +14,9 @@ Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 def distinct(*values: Ints) -> Ints:
     """Return all values in order, each once; numpy's own is slow for evenly spread numbers."""
-    merged: Ints = np.sort(np.concatenate(values))
-    return merged[np.concatenate([[True], merged[1:] != merged[:-1]])]
+    merged = np.sort(np.concatenate(values))
+    found: Ints = merged[np.concatenate([[True], merged[1:] != merged[:-1]])]
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,13 +16,13 @@ from polytene.core.reduce import Reduction
 from polytene.core.run import run
 from polytene.core.scratch import Folder, scratch
 from polytene.core.stage import Stage
-from polytene.core.tools import require, run_tool
+from polytene.core.tools import run_tool
 from polytene.exceptions import BadInput, UsageError
 from polytene.formats.text import printable
 from polytene.genome.chunks import ChunkPlan, GenomicChunk
 from polytene.genome.outputs import PLAN_COPY
+from polytene.genome.task_lines import write_bed
 from polytene.genome.tasks import _prepare as prepare_outputs
-from polytene.genome.tasks import _write_bed as write_bed
 from polytene.genome.templates import (
     check_template,
     each_interval,
@@ -113,7 +113,7 @@ def _run_one(
     bed = write_bed(chunk, side) if "bed" in placeholders(command) else None
     line = format_command(command, chunk, plan, output, bed=bed)
     log = side / f"{chunk.chunk_id}.log"
-    run_tool([require("bash"), "-o", "pipefail", "-c", line], log=log, cwd=cwd)
+    run_tool(["bash", "-o", "pipefail", "-c", line], log=log, cwd=cwd)
 
 
 def _check_names(chunk: GenomicChunk, names: list[str]) -> None:

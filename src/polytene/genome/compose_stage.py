@@ -22,6 +22,7 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 Counts = dict[str, Ints]
 PIECE = 4 << 20
 SPANS = 1024
+MERGE_BYTES = 32 << 20
 KEYS = ("row", "place")
 
 
@@ -43,27 +44,51 @@ def compose(unit: ChunkUnit, *, by: str, window: int, k: int, cpg: bool, reader:
     assert unit.fasta is not None
     text = open_text(unit.fasta, reader, unit.expected)
     whole = unit.reads or unit.intervals
-    found = []
+    found = Sum()
     for (seqid, start, end), layout, (_, _, reach) in zip(
         unit.intervals, unit.layouts, whole, strict=True
     ):
         place = Layout(*layout)
-        for cuts in _slabs(start, end, window if by == "window" else 0):
+        for cuts in _slabs(start, end, window if by == "window" else 0, k):
             counts = _count(text, place, cuts, max(reach, end), k, cpg)
             _check(text, place, cuts, counts["letters"], seqid, unit)
             rows = np.full(len(cuts) - 1, unit.index if by == "chunk" else place.offset, np.int64)
             places = cuts[:-1] // window if by == "window" else np.zeros_like(rows)
             counts["letters"] = kernels.fold(counts["letters"])
-            found.append({"row": rows, "place": places, **counts})
-        found = [merge(found)] if len(found) > SPANS else found
+            found.add({"row": rows, "place": places, **counts})
     bases = sum(end - start for _, start, end in unit.intervals)
-    return Partial(merge(found), nbytes=bases)
+    return Partial(found.total(), nbytes=bases)
 
 
-def _slabs(start: int, end: int, window: int) -> Iterator[Ints]:
+class Sum:
+    """Counts that are added up before they take much memory."""
+
+    def __init__(self) -> None:
+        self._parts: list[Counts] = []
+        self._bytes, self._most = 0, MERGE_BYTES
+
+    def add(self, part: Counts) -> None:
+        """Take counts."""
+        self._parts.append(part)
+        self._bytes += _size(part)
+        if self._bytes > self._most:
+            self._parts = [self.total()]
+            self._bytes = _size(self._parts[0])
+            self._most = max(MERGE_BYTES, 2 * self._bytes)
+
+    def total(self) -> Counts:
+        """Return all that was taken, added up."""
+        return merge(self._parts)
+
+
+def _size(part: Counts) -> int:
+    return sum(array.nbytes for array in part.values())
+
+
+def _slabs(start: int, end: int, window: int, k: int) -> Iterator[Ints]:
     """Yield edges of pieces: at multiples of the window, and not too far apart."""
     step = min(window or PIECE, PIECE)
-    per_slab = max(1, min(SPANS, PIECE // step))
+    per_slab = max(1, min(SPANS, PIECE // step, MERGE_BYTES // (8 * 4**k)))
     edges = [np.array([start, end])]
     for width in {step, window or step}:
         edges.append(np.arange(start // width * width + width, end, width))

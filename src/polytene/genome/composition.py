@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +18,7 @@ from polytene.core.run import run
 from polytene.core.stage import Stage
 from polytene.exceptions import UsageError
 from polytene.genome.chunks import ChunkPlan
-from polytene.genome.compose_stage import PIECE, compose, merge
+from polytene.genome.compose_stage import MERGE_BYTES, PIECE, compose, merge
 from polytene.genome.genome import Genome
 from polytene.genome.plan import plan_chunks
 from polytene.genome.reader import Reader
@@ -31,7 +32,7 @@ WINDOW = 100_000
 LONGEST_KMER = 12
 MOST_CELLS = 1 << 27
 LETTERS = ("a", "c", "g", "t", "n", "other", "masked")
-MEMORY = 4 * PIECE + (160 << 20)
+MEMORY = 4 * PIECE + 4 * MERGE_BYTES + (100 << 20)
 
 
 def composition_plan(
@@ -50,6 +51,8 @@ def composition_plan(
         raise UsageError(f"window is {window}: at least 1 base")
     if not 0 <= k <= LONGEST_KMER:
         raise UsageError(f"k is {k}: 1 to {LONGEST_KMER}, or 0 for no k-mers")
+    if reader not in ("memmap", "pread"):
+        raise UsageError(f"reader is {reader!r}: 'memmap' or 'pread'")
     if not isinstance(plan, ChunkPlan):
         plan = plan_chunks(plan, cost="bp")
     if plan.genome is None or not plan.genome.path:
@@ -155,10 +158,21 @@ def composition_run(plan: Plan[ChunkUnit], *, run_dir: str | Path, **engine: Any
 def stages(plan: Plan[ChunkUnit]) -> list[Stage]:
     """Return the stage of a composition."""
     given = {k: plan.params[k] for k in ("by", "window", "k", "cpg")}
-    rows = 1024 if plan.params["by"] == "window" else 1
-    kmers = 8 * rows * 4 ** plan.params["k"] if plan.params["k"] else 0
     func = functools.partial(compose, **given, reader=plan.final["reader"])
-    return [Stage(func, memory=MEMORY + kmers)]
+    kmers = 8 * 4 ** plan.params["k"] * max(map(_rows(plan), plan)) if plan.params["k"] else 0
+    return [Stage(func, memory=MEMORY + 4 * kmers)]
+
+
+def _rows(plan: Plan[ChunkUnit]) -> Callable[[ChunkUnit], int]:
+    """Return how many rows each chunk gives."""
+    window = plan.params["window"] if plan.params["by"] == "window" else None
+
+    def rows(unit: ChunkUnit) -> int:
+        if plan.params["by"] == "chunk":
+            return 1
+        return sum(-(-b // window) - a // window if window else 1 for _, a, b in unit.intervals)
+
+    return rows
 
 
 def reduction(plan: Plan[ChunkUnit]) -> Reduction:

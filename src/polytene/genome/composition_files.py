@@ -119,6 +119,8 @@ def _table_bytes(result: xr.Dataset, suffix: str) -> bytes:
         if "kmers" in table.column_names:
             raise UsageError(f"more than {WIDE} k-mers do not fit into text: write .parquet or .nc")
         mark = "\t" if suffix == ".tsv" else ","
-        csv.write_csv(table, sink, csv.WriteOptions(delimiter=mark, quoting_style="needed"))
+        sink.write(f"{mark.join(table.column_names)}\n".encode())
+        plain = csv.WriteOptions(include_header=False, delimiter=mark, quoting_style="needed")
+        csv.write_csv(table, sink, plain)
     data: bytes = sink.getvalue().to_pybytes()
     return data

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from polytene.core.events import Event, Settled
-from polytene.core.files import write_bytes
-from polytene.core.keys import safe_key
 from polytene.core.outcome import Outcome
 from polytene.core.reduce import Reduction
-from polytene.exceptions import IncompleteRun, UsageError
+from polytene.exceptions import UsageError
+from polytene.genome.chunk_results import (
+    ChunksFailed,
+    ExecutionStats,
+    Progress,
+    TaskResult,
+    Told,
+    by_key,
+    results_of,
+    stats_of,
+    timed,
+)
 from polytene.genome.chunks import ChunkPlan, GenomicChunk
 from polytene.genome.memory import MB, Watch, get_optimal_workers, read_cluster, read_process
 
@@ -31,8 +37,6 @@ LEAST_BYTES = 200 << 20
 WATCH_SECONDS = 0.5
 GB = 1 << 30
 
-Progress = Callable[[int, int, str], object]
-
 
 class ExecutorBackend(Enum):
     """Where the function runs."""
@@ -40,70 +44,6 @@ class ExecutorBackend(Enum):
     SERIAL = "serial"
     THREADS = "threads"
     PROCESSES = "processes"
-
-
-@dataclass(frozen=True)
-class TaskResult:
-    """What became of one chunk.
-
-    Parameters
-    ----------
-    chunk_id
-        The chunk.
-    success
-        Whether the function returned.
-    result
-        What it returned; None if it failed.
-    error
-        Why it failed; None if it did not.
-    duration_seconds
-        Wall time of the function; 0 where it was ended from outside.
-    peak_memory_mb
-        The most memory that its process held meanwhile, in MiB; None where that is not known.
-    """
-
-    chunk_id: str
-    success: bool
-    result: Any = None
-    error: str | None = None
-    duration_seconds: float = 0.0
-    peak_memory_mb: float | None = None
-
-
-@dataclass(frozen=True)
-class ExecutionStats:
-    """What a call of :meth:`ParallelExecutor.map_chunks` came to.
-
-    Parameters
-    ----------
-    total_tasks, successful, failed
-        Chunks; ``total_tasks == successful + failed``.
-    total_duration
-        Wall time of the call, in seconds.
-    mean_duration, max_duration
-        Of the function, in seconds.
-    peak_memory_mb
-        The most memory that all workers held together, in MiB.
-    """
-
-    total_tasks: int
-    successful: int
-    failed: int
-    total_duration: float
-    mean_duration: float
-    max_duration: float
-    peak_memory_mb: float | None
-
-
-class ChunksFailed(IncompleteRun):
-    """Some chunks failed; ``results`` and ``stats`` tell of all of them."""
-
-    def __init__(self, message: str, results: list[TaskResult], stats: ExecutionStats) -> None:
-        super().__init__(message, results, stats)
-        self.message, self.results, self.stats = message, results, stats
-
-    def __str__(self) -> str:
-        return self.message
 
 
 class ParallelExecutor:
@@ -190,8 +130,8 @@ class ParallelExecutor:
             start = time.perf_counter()
             outcome, peak = self._run(func, chunks, home, side / "times")
             seconds = time.perf_counter() - start
-            results = _results(chunks, outcome, side / "times")
-        stats = _stats(results, seconds, peak)
+            results = results_of(chunks, outcome, side / "times")
+        stats = stats_of(results, seconds, peak)
         if stats.failed and on_error == "raise":
             first = next(r for r in results if not r.success)
             raise ChunksFailed(
@@ -207,14 +147,14 @@ class ParallelExecutor:
     ) -> tuple[Outcome, float]:
         times.mkdir()
         plan = ChunkPlan("given", chunks, sum(c.size for c in chunks))
-        progress = _Progress(self.progress_callback, chunks, times)
+        progress = Told(self.progress_callback, chunks, times)
         with self._client() as client:
             watch = Watch(self._reader(client), WATCH_SECONDS)
             watch.start()
             try:
                 outcome = plan.map(
-                    _timed(func, times),
-                    Reduction(None, _by_key),
+                    timed(func, times),
+                    Reduction(None, by_key),
                     run_dir=home,
                     client=client,
                     max_quarantined=1.0,
@@ -284,89 +224,3 @@ def _folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _timed(func: Callable[..., Any], times: Path) -> Callable[[GenomicChunk], Any]:
-    """Return the function, which then writes what it took beside the run, never into its parts."""
-
-    def call(chunk: GenomicChunk) -> Any:
-        from polytene.genome.memory import track_process
-
-        start = time.perf_counter()
-        with track_process() as peak_mb:
-            try:
-                return func(chunk)
-            finally:
-                took = {"seconds": time.perf_counter() - start, "peak_mb": peak_mb()}
-                path = times / f"{safe_key(chunk.chunk_id)}.json"
-                write_bytes(path, json.dumps(took).encode(), sync=False)
-
-    call.__name__ = getattr(func, "__name__", "call")
-    return call
-
-
-def _by_key(values: Any, plan: Any, failures: Any) -> dict[str, Any]:
-    return {unit.key: value for unit, value in values or ()}
-
-
-class _Progress:
-    """Tells which chunks are done, each once."""
-
-    def __init__(
-        self, callback: Progress | None, chunks: Sequence[GenomicChunk], times: Path
-    ) -> None:
-        self._callback, self._times = callback, times
-        self._ids = {safe_key(c.chunk_id): c.chunk_id for c in chunks}
-        self._done: set[str] = set()
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Settled):
-            for key in (*(f.key for f in event.failures), *self._written()):
-                self._tell(key)
-
-    def _written(self) -> list[str]:
-        paths = [(p.stat().st_mtime_ns, p.stem) for p in self._times.glob("*.json")]
-        return [key for _, key in sorted(paths)]
-
-    def _tell(self, key: str) -> None:
-        if key in self._done:
-            return
-        self._done.add(key)
-        if self._callback is not None:
-            self._callback(len(self._done), len(self._ids), self._ids[key])
-
-    def finish(self) -> None:
-        """Tell of those that an earlier run has done."""
-        for key in self._ids:
-            self._tell(key)
-
-
-def _results(chunks: Sequence[GenomicChunk], outcome: Outcome, times: Path) -> list[TaskResult]:
-    failed = {f.key: f for f in outcome.quarantined}
-    found = []
-    for chunk in chunks:
-        key = safe_key(chunk.chunk_id)
-        path = times / f"{key}.json"
-        took = json.loads(path.read_bytes()) if path.exists() else {}
-        cost = (took.get("seconds", 0.0), took.get("peak_mb"))
-        if key in outcome.result:
-            found.append(TaskResult(chunk.chunk_id, True, outcome.result[key], None, *cost))
-        else:
-            why = failed[key]
-            error = f"{why.reason}: {why.detail}"
-            found.append(TaskResult(chunk.chunk_id, False, None, error, *cost))
-    return found
-
-
-def _stats(results: Sequence[TaskResult], seconds: float, peak: float) -> ExecutionStats:
-    times = [r.duration_seconds for r in results]
-    good = sum(r.success for r in results)
-    return ExecutionStats(
-        len(results),
-        good,
-        len(results) - good,
-        seconds,
-        sum(times) / len(times),
-        max(times),
-        max([peak, *(r.peak_memory_mb or 0.0 for r in results)]),
-    )

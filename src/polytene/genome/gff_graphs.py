@@ -68,7 +68,7 @@ def read_feature(line: bytes, part: Part, number: int, ranks: Ranks) -> Feature:
         detail = f"start and end are {shown}: expected whole numbers, 1-based, start first"
         raise wrong(part, number, "bad-gff3", detail)
     attributes = fields[8]
-    if _GTF.match(attributes):
+    if b"=" not in attributes and _GTF.match(attributes):
         detail = "attributes as in GTF; GFF3 has ID=...;Parent=... (for GTF use --type concat)"
         raise wrong(part, number, "gtf", detail)
     own, parents = _links(attributes, part, number)
@@ -81,12 +81,14 @@ def _links(attributes: bytes, part: Part, number: int) -> tuple[bytes | None, li
     own: bytes | None = None
     parents: list[bytes] = []
     for tag, value in _LINKS.findall(attributes):
-        if tag != b"ID":
-            parents += [v.strip() for v in value.split(b",") if v.strip()]
-        elif own is not None:
-            raise wrong(part, number, "bad-gff3", "two IDs in one line")
-        else:
+        if tag == b"ID":
+            if own is not None:
+                raise wrong(part, number, "bad-gff3", "two IDs in one line")
             own = value.strip() or None
+        elif b"," in value:
+            parents += [v.strip() for v in value.split(b",") if v.strip()]
+        elif name := value.strip():
+            parents.append(name)
     return own, parents
 
 
@@ -104,17 +106,19 @@ class Section:
         if comments:
             self._comments[len(self._features)] = comments
         self._features.append(feature)
-        names = [n for n in (feature.id, *feature.parents) if n is not None]
-        for other in names[1:]:
-            one, two = self._top(names[0]), self._top(other)
-            if one != two:
+        name = feature.id
+        for parent in feature.parents:
+            if name is None:
+                name = parent
+            elif (one := self._top(name)) != (two := self._top(parent)):
                 self._above[two] = one
 
     def _top(self, name: bytes) -> bytes:
         """Return the one name that stands for all names that are joined with this one."""
         above = self._above
-        while (up := above.get(name, name)) != name:
-            above[name] = above.get(up, up)
+        while (up := above.get(name)) is not None:
+            if (next_up := above.get(up)) is not None:
+                above[name] = next_up
             name = up
         return name
 

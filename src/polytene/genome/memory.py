@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -108,7 +110,7 @@ class Watch:
     def stop(self) -> None:
         """Look no more."""
         self._end.set()
-        self._thread.join()
+        self._thread.join(timeout=5)  # it may wait for a cluster that is gone
 
     def look(self) -> Reading:
         """Look now."""
@@ -123,8 +125,11 @@ class Watch:
         return MemoryStats(now.used / MB, self.largest.used / MB, now.available / MB)
 
     def _run(self) -> None:
-        while not self._end.wait(self._seconds):
+        wait = self._seconds
+        while not self._end.wait(wait):
+            start = time.monotonic()
             self.look()
+            wait = max(self._seconds, 20 * (time.monotonic() - start))
 
 
 def get_memory_stats() -> MemoryStats:
@@ -142,11 +147,11 @@ def get_memory_stats() -> MemoryStats:
 
 def _peak_bytes() -> int:
     """Return the most that this process, without its children, has held since it began."""
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak if sys.platform == "darwin" else peak * 1024)
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        return int(status.partition("VmHWM:")[2].split(maxsplit=1)[0]) * 1024
+    except (OSError, IndexError):  # getrusage would count what the parent held at the fork
+        return 0
 
 
 @contextmanager

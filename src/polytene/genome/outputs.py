@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +33,19 @@ def find_files(folder: str | Path, pattern: str, without: Iterable[Path] = ()) -
     folder = Path(folder)
     if not folder.is_dir():
         raise UsageError(f"{printable(folder)} is not a folder")
-    left_out = {p.resolve() for p in without}
+    left_out = {p.name: p.resolve() for p in without}
     try:
         found = list(folder.glob(pattern))
     except (ValueError, NotImplementedError) as error:
         raise UsageError(f"pattern {pattern!r}: {error}") from None
-    files = [p for p in found if p.is_file() and p.resolve() not in left_out]
+    files = [p for p in found if p.is_file() and not _is(p, left_out)]
     named = {p.relative_to(folder).as_posix(): p for p in files}
     wanted = [n for n in named if n != PLAN_COPY and not any(w[0] == "." for w in n.split("/"))]
     return [named[n] for n in sorted(wanted, key=_natural)]
+
+
+def _is(path: Path, left_out: Mapping[str, Path]) -> bool:
+    return path.name in left_out and path.resolve() == left_out[path.name]
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 from polytene.formats.regions import Region
 from polytene.genome.atoms import Axis
 from polytene.genome.genome import Genome
-from polytene.genome.nruns import n_runs
+from polytene.genome.nruns import MIN_RUN, n_runs
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 SHARE = 0.01
@@ -48,16 +48,17 @@ def _sequence_end(offsets: Ints, low: int, high: int, ideal: int) -> int | None:
 def _n_run(
     genome: Genome, offsets: Ints, axis: Axis, low: int, high: int, ideal: int
 ) -> int | None:
-    """Return the middle of the longest run of N near the ideal place, if it may be cut there."""
+    """Return the middle of the longest run of N in the window, if it may be cut there."""
     low, high = max(low, ideal - LOOK), min(high, ideal + LOOK)
     i = int(np.searchsorted(offsets, ideal, side="right")) - 1
-    base = int(offsets[i])
-    where = Region(genome.names[i], low - base, high - base)
-    runs = sorted(n_runs(genome, where), key=lambda r: -r.size) if low < high else []
-    for run in runs:
-        middle = base + (run.start + run.end) // 2
+    base, end = int(offsets[i]), int(offsets[i + 1])
+    around = max(base, low - MIN_RUN), min(end, high + MIN_RUN)
+    where = Region(genome.names[i], around[0] - base, around[1] - base)
+    for run in sorted(n_runs(genome, where), key=lambda r: -r.size):
+        middle = base + min(max((run.start + run.end) // 2, low - base), high - base)
         step = int(np.searchsorted(axis.points, middle, side="right")) - 1
-        if axis.free[step] or axis.points[step] == middle:
+        free = axis.free[step] or axis.points[step] == middle
+        if free and run.start <= middle - base <= run.end:
             return middle
     return None
 

@@ -35,7 +35,7 @@ set -uo pipefail
 _HYPERSHELL = """\
 # HyperShell runs the lines of the task file on this node. It is given line numbers, because it
 # takes what follows a # for a comment. It ends with 0 whatever the tasks did, so look at the list.
-export LC_ALL=C
+rm -f @TASKS@.failed
 @COMMAND@
 if [ -s @TASKS@.failed ]; then
     echo "some tasks failed: see @TASKS@.failed" >&2

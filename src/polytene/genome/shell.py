@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import lru_cache
 
 from polytene.exceptions import UsageError
 from polytene.formats.text import printable
@@ -15,7 +16,8 @@ _WORDS = {"#": "a comment", "`": "backticks", "${": "${...}", "\\": "an escape"}
 _WORD_ENDS = frozenset(" \t\n;|&()<>")
 
 
-def quoting(command: str) -> list[str]:
+@lru_cache(maxsize=64)
+def quoting(command: str) -> tuple[str, ...]:
     r"""Return, for each character of a command, in what it stands.
 
     ``""`` where the shell reads words; else the innermost of ``'``, ``"``, `````, ``${``, ``#``
@@ -24,7 +26,7 @@ def quoting(command: str) -> list[str]:
     Examples
     --------
     >>> quoting("a 'b' \"c$(d)\"")[1::2]
-    ['', "'", '', '"', '', '"']
+    ('', "'", '', '"', '', '"')
     """
     stack: list[str] = []
     states = []
@@ -37,7 +39,7 @@ def quoting(command: str) -> list[str]:
             found[1] = "\\"
         states += found
         i += step
-    return states[: len(command)]
+    return tuple(states[: len(command)])
 
 
 def _step(command: str, i: int, stack: list[str]) -> int:

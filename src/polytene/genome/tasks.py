@@ -9,11 +9,13 @@ from itertools import islice
 from pathlib import Path
 
 from polytene.core.files import write_bytes
+from polytene.core.keys import check_key
 from polytene.exceptions import UsageError
 from polytene.formats.text import printable
 from polytene.genome.aggregate import same_chunks
 from polytene.genome.chunks import ChunkPlan, GenomicChunk
 from polytene.genome.outputs import DONE, PLAN_COPY, Key, find_files, without_output
+from polytene.genome.task_lines import BEDS, Lines
 from polytene.genome.templates import (
     check_template,
     each_interval,
@@ -22,8 +24,6 @@ from polytene.genome.templates import (
     takes_one_interval,
 )
 from polytene.genome.wrapper import write_wrapper
-
-BEDS = ".regions"
 
 
 @dataclass(frozen=True)
@@ -132,28 +132,22 @@ class TaskGenerator:
         output_path = Path(output_path)
         place = None if output_dir is None else _prepare(Path(output_dir), self.chunk_plan)
         plan_path = _save_plan(self.chunk_plan, chunk_plan_output, chunk_plan_path, place)
-        logs = _log_dir(log_dir, place) if include_logging else None
         if mark_done and place is None:
             raise UsageError("mark_done needs output_dir, where the marks go")
-        beds = None
-        if "bed" in placeholders(command_template):
-            beds = (place or output_path.parent) / BEDS
-            beds.mkdir(parents=True, exist_ok=True)
-
-        def command(chunk: GenomicChunk) -> str:
-            bed = None if beds is None else _write_bed(chunk, beds)
-            text = format_command(
-                command_template, chunk, plan_path, place, extra_vars, bed=bed
-            ).strip()
-            if logs is not None:
-                text = f"{text} > {shlex.quote(str(logs / f'{chunk.chunk_id}.log'))} 2>&1"
-            return _marked(text, place / DONE, chunk.chunk_id) if place and mark_done else text
-
-        if place and mark_done:
-            (place / DONE).mkdir(exist_ok=True)
+        with_bed = "bed" in placeholders(command_template)
+        lines = Lines(
+            command_template,
+            plan_path,
+            place,
+            extra_vars,
+            (place or output_path.parent) / BEDS if with_bed else None,
+            _log_dir(log_dir, place) if include_logging else None,
+            place / DONE if place and mark_done else None,
+        )
+        lines.make_folders()
         chosen = self._chosen(place, pattern) if missing else None
         chunks = self._chunks(takes_one_interval(command_template), chosen)
-        return _write(output_path, map(command, chunks), plan_path, command_template)
+        return _write(output_path, map(lines.line, chunks), plan_path, command_template)
 
     def generate_with_wrapper(
         self,
@@ -219,6 +213,7 @@ class TaskGenerator:
     def _chunks(self, by_interval: bool, chosen: set[Key] | None) -> Iterator[GenomicChunk]:
         """Yield what each task works on: all of it, or what a task of ``chosen`` covers."""
         for index, chunk in enumerate(self.chunk_plan):
+            check_key(chunk.chunk_id)
             tasks = list(each_interval(chunk)) if by_interval else [chunk]
             for number, task in enumerate(tasks, 1):
                 interval = number if len(tasks) > 1 else 0
@@ -266,26 +261,11 @@ def _save_plan(
 
 
 def _log_dir(log_dir: str | Path | None, place: Path | None) -> Path:
-    if log_dir is None and place is None:
+    if log_dir is not None:
+        return Path(log_dir)
+    if place is None:
         raise UsageError("include_logging needs log_dir or output_dir, where the logs go")
-    found = Path(log_dir) if log_dir is not None else (place or Path()) / "logs"
-    found.mkdir(parents=True, exist_ok=True)
-    return found
-
-
-def _write_bed(chunk: GenomicChunk, folder: Path) -> Path:
-    path = folder / f"{chunk.chunk_id}.bed"
-    for seqid, _, _ in chunk.intervals:
-        if "\t" in seqid or not seqid.isprintable():
-            raise UsageError(f"sequence {printable(seqid)!r} cannot stand in a BED file: rename it")
-    lines = (f"{seqid}\t{start}\t{end}\n" for seqid, start, end in chunk.intervals)
-    write_bytes(path, "".join(lines).encode(errors="surrogateescape"), sync=False)
-    return path
-
-
-def _marked(command: str, folder: Path, task_id: str) -> str:
-    mark = shlex.quote(str(folder / task_id))
-    return f"rm -f {mark}; bash -o pipefail -c {shlex.quote(command)} && touch {mark}"
+    return place / "logs"
 
 
 def _write(path: Path, commands: Iterator[str], plan_path: Path | None, template: str) -> TaskFile:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,7 +134,7 @@ def _value(
     given: Mapping[str, str],
     template: str,
     at: int,
-    states: list[str],
+    states: Sequence[str],
 ) -> str:
     if name == "regions":
         regions = map(_region_text, chunk.intervals)

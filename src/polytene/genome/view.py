@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from polytene.formats.regions import Region
     from polytene.genome.chunks import ChunkPlan, GenomicChunk
 
-LINES, CELLS = 24, 60
+LINES, FEW, SMALL, CELLS = 24, 8, 20, 60
 SHADES = "\u2588\u2593\u2592"
 WIDTH, ROW, BAR = 720, 22, 14
 MOST_RECTS = 4000
@@ -31,7 +31,7 @@ def describe(plan: ChunkPlan) -> str:
         n = len({chunk.index for chunk, _ in spans})
         rows.append(f"{name[:name_width]:{name_width}} {bar:{CELLS}} {size:>13,} bp in {n:,}")
     if others:
-        rows.append(f"... and {others[0]:,} shorter sequences, {others[1]:,} bp")
+        rows.append(f"... {others}")
     return "\n".join(rows)
 
 
@@ -54,17 +54,23 @@ def figures(plan: ChunkPlan) -> list[tuple[str, str]]:
     return rows
 
 
-def _sequences(plan: ChunkPlan) -> tuple[list[tuple[str, int, Spans]], tuple[int, int] | None]:
-    """Return the longest sequences with their intervals, in genome order; how many are left out."""
+def _sequences(plan: ChunkPlan) -> tuple[list[tuple[str, int, Spans]], str]:
+    """Return the longest sequences with their intervals, in genome order; and what is left out."""
     spans: dict[str, Spans] = {}
     for chunk in plan:
         for region in chunk.intervals:
             spans.setdefault(region.seqid, []).append((chunk, region))
     sizes = {name: max(r.end for _, r in found) for name, found in spans.items()}
-    kept = set(sorted(sizes, key=lambda n: -sizes[n])[:LINES])
+    ranked = sorted(sizes, key=lambda n: -sizes[n])[:LINES]
+    kept = {n for i, n in enumerate(ranked) if i < FEW or sizes[n] * SMALL > sizes[ranked[0]]}
     shown = [(name, sizes[name], spans[name]) for name in sizes if name in kept]
-    rest = [size for name, size in sizes.items() if name not in kept]
-    return shown, (len(rest), sum(rest)) if rest else None
+    rest = [name for name in sizes if name not in kept]
+    if not rest:
+        return shown, ""
+    chunks = {chunk.index for name in rest for chunk, _ in spans[name]}
+    bases = sum(sizes[name] for name in rest)
+    pooled = f"{len(chunks):,} chunk{'s' if len(chunks) > 1 else ''}"
+    return shown, f"and {len(rest):,} shorter sequences, {bases:,} bp in {pooled}"
 
 
 def _text_bar(spans: Spans, size: int, cells: int) -> str:
@@ -105,9 +111,10 @@ def ideogram(plan: ChunkPlan) -> str:
             f"height='{BAR}' rx='5' fill='none' stroke='#334'/>"
         )
     height = len(sequences) * ROW
+    if dense:
+        others = ". ".join(filter(None, [others, "Dark: many genes per base"]))
     if others:
-        text = f"and {others[0]:,} shorter sequences, {others[1]:,} bp"
-        parts.append(f"<text x='{left}' y='{height + 12}' fill='#556'>{text}</text>")
+        parts.append(f"<text x='{left}' y='{height + 12}' fill='#556'>{others}</text>")
         height += ROW
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{left + WIDTH + 10}' height='{height}' "

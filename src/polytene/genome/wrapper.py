@@ -55,6 +55,8 @@ def main(path, task, output_dir):
         name = list(chunks)[int(task)]
     if name not in chunks:
         sys.exit("%s: no chunk %r among %d" % (path, task, len(chunks)))
+    if not re.fullmatch(r"[A-Za-z0-9%_][A-Za-z0-9%._+=@,-]*", name):
+        sys.exit("chunk %r: its id is not safe as a file name" % name)
     chunk = chunks[name]
     regions = chunk.get("intervals") or [[chunk["seqid"], chunk["start"], chunk["end"]]]
     if number > len(regions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -187,7 +188,7 @@ def _sequences(seqids: Any, bounds: Any) -> Iterator[tuple[bytes, int, int]]:
     new = np.ones(len(seqids), bool)
     new[1:] = begins[1:] | (seqids[1:] != seqids[:-1])
     edges = [*np.flatnonzero(new).tolist(), len(seqids)]
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in itertools.pairwise(edges):
         yield bytes(seqids[first]), first, last
 
 

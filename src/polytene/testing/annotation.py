@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -366,7 +367,7 @@ def _write_bam(world: World, sample: int, path: Path) -> Path:
 def _write_sj(world: World, sample: int, path: Path) -> Path:
     found: dict[tuple[str, int, int, str], int] = {}
     for seqid, strand, pieces in world.reads[sample]:
-        for one, two in zip(pieces[:-1], pieces[1:], strict=True):
+        for one, two in itertools.pairwise(pieces):
             key = (seqid, one[1], two[0], strand)
             found[key] = found.get(key, 0) + 1
     rows = [

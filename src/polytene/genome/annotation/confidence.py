@@ -143,7 +143,9 @@ def _place(run: list[float], gene: Gene) -> tuple[int, int, float]:
 def _classify(found: Confidence, length: int) -> str:
     """Set the flags of a gene and return its class."""
     mean, least, entropy = found.mean_prob, found.min_prob, found.entropy
-    assert mean is not None and least is not None and entropy is not None
+    assert mean is not None
+    assert least is not None
+    assert entropy is not None
     assert found.overall_score is not None
     boundary, n_low = found.boundary_sharpness, len(found.low_regions)
     weak = found.worst_exon_score is not None and found.worst_exon_score < 0.6

@@ -11,7 +11,7 @@ SAFE = " !\"#$'()*+-./:<>?@[\\]^_`{|}~"
 
 
 def with_attributes(line: Line, values: Mapping[str, object]) -> bytes:
-    """Return a line with attributes: those of the same names are replaced, others added.
+    r"""Return a line with attributes: those of the same names are replaced, others added.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -186,7 +187,7 @@ def as_region(where: str | Region, owners: Owners, inputs: Inputs) -> Region:
 def check_disjoint(plan: ChunkPlan) -> None:
     """Refuse a plan whose chunks overlap: their genes would be in the result twice."""
     rows = sorted((r.seqid, r.start, r.end, c.chunk_id) for c in plan for r in c.intervals)
-    for one, two in zip(rows[:-1], rows[1:], strict=True):
+    for one, two in itertools.pairwise(rows):
         if one[0] == two[0] and two[1] < one[2]:
             raise UsageError(
                 f"{one[3]} and {two[3]} overlap at {printable(two[0])}:{two[1] + 1:,}: a gene there "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +124,7 @@ def find_input(path: PathLike) -> Path | None:
     tried = [Path(named), here.parent / named, here.parent / Path(named).name] if named else []
     tried += [here.parent / s.format(stem=here.stem) for s in SIBLINGS]
     for one in tried:
-        if one.is_file() and not os.path.samefile(one, here) and _is_input(one):
+        if one.is_file() and not one.samefile(here) and _is_input(one):
             return one
     return None
 

@@ -80,7 +80,8 @@ def score_gene(
     With m the greatest probability of each base: overall = 0.30 mean(m) + 0.20 min(m) + 0.20
     boundary + 0.15 coding + 0.15 worst exon. The boundary score is the mean, over starts and
     ends of exons at least ``window`` bases inside the gene, of min(1, 2 max abs diff e), where e
-    is the probability of exon, UTR or CDS (``compat``: m); the coding score the mean over CDS of (share called CDS + mean p(CDS) + 1 - min(1, 4 var)) / 3.
+    is the probability of exon, UTR or CDS (``compat``: m); the coding score the mean over CDS of
+    (share called CDS + mean p(CDS) + 1 - min(1, 4 var)) / 3.
     """
     if strands is None:
         return Confidence(flags=["no_predictions"])

@@ -97,7 +97,11 @@ def add_rows(
     tables: dict[str, Rows], gene: Gene, transcript: Transcript, found: Evidence, graph: Graph
 ) -> None:
     """Add the rows of a transcript to the tables."""
-    about = {"gene_id": gene.id, "transcript_id": transcript.id, "seqid": gene.seqid}
+    about: dict[str, Any] = {
+        "gene_id": gene.id,
+        "transcript_id": transcript.id,
+        "seqid": gene.seqid,
+    }
     about |= {"strand": transcript.strand} | graph.place
     names = ("junction_support_ratio", "mean_exon_coverage", "exon_coverage_ratio")
     ends = ("start_supported", "stop_supported", "strand_consistent", "evidence_level", "aed")

@@ -96,7 +96,7 @@ def _helixer(
     predictions: str | Path, input_h5: str | Path | None, lengths: Mapping[str, int]
 ) -> Inputs:
     found: Inputs = {"predictions": file_of(predictions)}
-    if input_h5 is not None and os.path.samefile(file_of(input_h5)[0], found["predictions"][0]):
+    if input_h5 is not None and Path(file_of(input_h5)[0]).samefile(found["predictions"][0]):
         raise UsageError("--input-h5 is the file of predictions: give the one that was predicted")
     source = Path(input_h5) if input_h5 is not None else find_input(predictions)
     if source is not None:

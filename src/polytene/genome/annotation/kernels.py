@@ -75,7 +75,7 @@ def _sharpness(seen: Any, exons: Any, half: int, low: int, high: int) -> Any:
             steepest = np.float32(0)
             for i in range(at - half, at + half - 1):
                 steepest = max(steepest, abs(seen[i + 1] - seen[i]))
-            total += min(1.0, 2.0 * steepest)
+            total += 1.0 if steepest >= 0.5 else 2.0 * np.float64(steepest)
             n += 1
     return total / n if n else np.nan
 

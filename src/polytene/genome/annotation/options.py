@@ -27,7 +27,7 @@ _WHERE = (
     click.option("--scaffold", "scaffolds", multiple=True, metavar="SEQID",
                  help="Only genes of this sequence; repeatable."),
     click.option("--chunk-plan", type=PATH,
-                 help="Plan of `polytene genome plan`: all its chunks on the cluster, or --chunk-id."),
+                 help="Plan of `polytene genome plan`: all its chunks, or that of --chunk-id."),
     click.option("--chunk-id", metavar="ID",
                  help="Only this chunk of --chunk-plan; without a plan, a name for messages."),
     click.option("--owned", type=click.Choice(OWNED), default="start", show_default=True,

@@ -78,7 +78,8 @@ def refine_unit(unit: GenesUnit, inputs: Inputs, given: Given) -> Sheets:
 
 def _graph(graph: Graph, reading: Reading, shop: Workshop, out: Sheets) -> None:
     assert out.gff3 is not None
-    lines, added = graph.lines, {}
+    lines = graph.lines
+    added: dict[int, dict[str, object]] = {}
     for gene in graph.genes:
         out.genes += 1
         why = cannot(gene)

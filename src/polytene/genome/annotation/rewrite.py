@@ -89,9 +89,8 @@ def _matched(
     template = had[0] if had else _new_line(kind, old)
     shares_id = len({line.id for line in had}) < len(had) or template.id is None
     for i, place in pieces:
-        line = by_exon.get(i)
-        if line is None:
-            line = template if shares_id else _copied(template, taken)
+        own = by_exon.get(i)
+        line = own or (template if shares_id else _copied(template, taken))
         made = _placed(line, place)
         if i in phases:
             made.fields[7] = b"%d" % phases[i]

@@ -190,6 +190,6 @@ def check_disjoint(plan: ChunkPlan) -> None:
     for one, two in itertools.pairwise(rows):
         if one[0] == two[0] and two[1] < one[2]:
             raise UsageError(
-                f"{one[3]} and {two[3]} overlap at {printable(two[0])}:{two[1] + 1:,}: a gene there "
-                "would have two owners; plan anew, with another strategy"
+                f"{one[3]} and {two[3]} overlap at {printable(two[0])}:{two[1] + 1:,}: a gene "
+                "there would have two owners; plan anew, with another strategy"
             )

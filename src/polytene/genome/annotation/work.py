@@ -140,7 +140,11 @@ def confidence_of_unit(unit: GenesUnit, inputs: Inputs, given: Given) -> Sheets:
                 row = vars(found) | {"flags": ",".join(found.flags)}
                 low = row.pop("low_regions")
                 n_exons = len(gene.transcripts[0].exons) if gene.transcripts else 0
-                about = {"gene_id": gene.id, "seqid": gene.seqid, "strand": gene.strand}
+                about: dict[str, Any] = {
+                    "gene_id": gene.id,
+                    "seqid": gene.seqid,
+                    "strand": gene.strand,
+                }
                 about |= graph.place
                 places = {"start": gene.start + base, "end": gene.end}
                 counted = {"n_low_conf_regions": len(low), "n_exons": n_exons}

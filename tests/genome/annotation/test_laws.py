@@ -152,7 +152,7 @@ def test_law_6_any_number_of_chunks_gives_the_bytes_of_the_whole_genome(
 @pytest.mark.parametrize("verb", VERBS)
 def test_law_6_files_of_single_chunks_aggregate_to_the_same_bytes(tmp_path, made, inputs, verb):
     whole = written(annotate(verb, None, inputs)[0], tmp_path / "whole")
-    plan = plan_chunks(made.fasta, made.gff3, n_chunks=9, cut="owned", n_runs="none")
+    plan = plan_chunks(made.fasta, made.gff3, n_chunks=9, cut="owned")
     name, kind = {"confidence": ("confidence", "merge_tsv")}.get(verb, ("gff3", "merge_gff"))
     suffix = SUFFIX.get(name, ".tsv")
     for chunk in plan:
@@ -160,7 +160,7 @@ def test_law_6_files_of_single_chunks_aggregate_to_the_same_bytes(tmp_path, made
         result, _ = annotate(verb, regions, inputs)
         result.write(name, tmp_path / "parts" / f"{chunk.chunk_id}{suffix}")
     out = tmp_path / f"merged{suffix}"
-    aggregate(tmp_path / "parts", out, f"*{suffix}", kind, plan=plan)
+    aggregate(tmp_path / "parts", f"*{suffix}", out, kind, chunk_plan=plan)
     assert out.read_bytes() == whole[f"{name}{suffix}"]
 
 

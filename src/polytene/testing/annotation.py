@@ -80,12 +80,14 @@ def make_world(
     samples: int = 2,
     depth: int = 12,
     silent: float = 0.0,
+    spacing: int = 275,
     seed: int = 1,
 ) -> World:
     """Return a genome of ``genes`` genes on each sequence; equal arguments, equal genomes.
 
     ``errors`` is the share of the genes that are annotated wrongly, ``silent`` that of the genes
-    without reads, ``depth`` the mean number of reads of a sample over a base.
+    without reads, ``depth`` the mean number of reads of a sample over a base, ``spacing`` the mean
+    number of bases between genes.
 
     Examples
     --------
@@ -106,7 +108,7 @@ def make_world(
             text, exons, cds = _turned(text, exons, cds) if strand == "-" else (text, exons, cds)
             placed = tuple((a + at, b + at) for a, b in exons)
             truth.append(Model(name, seqid, strand, placed, (cds[0] + at, cds[1] + at)))
-            gap = _random(random, int(random.integers(150, 400)))
+            gap = _random(random, int(random.integers(spacing * 6 // 11, spacing * 16 // 11)))
             pieces += [text, gap]
             at += len(text) + len(gap)
         texts[seqid] = "".join(pieces).encode()
@@ -309,10 +311,10 @@ def _write_h5(world: World, predictions: Path, input_h5: Path, block: int, paddi
         size = len(text)
         for strand in "+-":
             classes = classes_of(world, seqid, strand)
-            noise = np.random.default_rng(world.seed).random(size)
+            noise = np.random.default_rng(world.seed).random((size, 4), np.float32)
             mirror = strand == "-"
             order = classes[::-1] if mirror else classes
-            p = np.full((size, 4), 0.02, np.float32) + 0.05 * noise[:, None].astype(np.float32)
+            p = np.float32(0.02) + np.float32(0.05) * noise
             p[np.arange(size), order] = 0
             p[np.arange(size), order] = 1 - p.sum(axis=1)
             p = p[::-1] if mirror else p

@@ -92,13 +92,13 @@ def score_gene(
     transcript = gene.transcripts[0] if gene.transcripts else None
     if transcript is None and not compat:
         return Confidence(flags=["no_exons"])
-    p = predictions.sense(strands, gene.strand, gene.start, gene.end).astype(np.float32)
+    p = predictions.sense(strands, gene.strand, gene.start, gene.end)
     place = (gene.strand, gene.start, gene.end)
     exons = _array(sense(transcript.exons, *place) if transcript else [])
     cds = _array(sense(transcript.cds, *place) if transcript else [])
     low, high = _inner(len(p), window, gene.strand, compat)
     values, best = np.empty(7), np.empty(len(p), np.float32)
-    kernels.score(p, exons, cds, window // 2, low, high, compat, values, best)
+    kernels.score(p.view(np.uint16), exons, cds, window // 2, low, high, compat, values, best)
     runs = kernels.low_runs(best, threshold).tolist()
     found = _named(values, gene, compat)
     found.low_regions = sorted(_place(run, gene) for run in runs)

@@ -12,18 +12,37 @@ SHORTEST_RUN = 10
 MEAN, MIN, MEDIAN, ENTROPY, BOUNDARY, CODING, WORST = range(7)
 
 
+def _tables() -> tuple[Any, Any]:
+    """Return value and -p log2 p, of p in 1e-10 to 1, of each float16 by its bits."""
+    with np.errstate(invalid="ignore"):
+        values = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+        p = np.clip(values.astype(np.float64), 1e-10, 1.0)
+        return values, -p * np.log2(p)
+
+
+VALUES, BITS = _tables()
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
 def score(
-    p: Any, exons: Any, cds: Any, half: int, low: int, high: int, compat: bool, out: Any, best: Any
+    raw: Any,
+    exons: Any,
+    cds: Any,
+    half: int,
+    low: int,
+    high: int,
+    compat: bool,
+    out: Any,
+    best: Any,
 ) -> Any:
     """Score a gene by the probabilities of its bases.
 
     Parameters
     ----------
-    p
-        float32 ``(base, class)``, in the direction of the gene.
+    raw
+        Bits of float16, uint16 ``(base, class)``, in the direction of the gene.
     exons, cds
-        int64 ``(n, 2)``, places in ``p``; in the same direction.
+        int64 ``(n, 2)``, places in ``raw``; in the same direction.
     half
         Bases on each side of a boundary that are looked at.
     low, high
@@ -37,16 +56,17 @@ def score(
     best
         float32 ``(base,)``: receives the greatest probability of each base.
     """
-    n = p.shape[0]
+    n = raw.shape[0]
+    p = np.empty((n, 4), np.float32)
     total = bits = 0.0
     least = np.inf
     for i in range(n):
-        most = p[i, 0]
+        most = VALUES[raw[i, 0]]
         for k in range(4):
-            value = p[i, k]
-            most = max(most, value)
-            value = min(max(value, np.float32(1e-10)), np.float32(1.0))
-            bits -= value * np.log2(value)
+            code = raw[i, k]
+            p[i, k] = VALUES[code]
+            most = max(most, VALUES[code])
+            bits += BITS[code]
         best[i] = most
         total += most
         least = min(least, most)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from polytene.formats.text import decode
 
-_LINKS = re.compile(rb"(?:^|;)\s*(ID|Parent)=([^;\r]*)")
 Interval = tuple[int, int]
 TRANSCRIBED = {b"exon", b"CDS"}
 UTRS = {b"five_prime_UTR", b"three_prime_UTR", b"UTR", b"5UTR", b"3UTR"}
 
 
-@dataclass
+@dataclass(slots=True)
 class Line:
     """A line of GFF3; places are 0-based and half-open.
 
@@ -25,6 +23,8 @@ class Line:
         Number of the line among those of its gene.
     fields
         Its nine columns as they stand there.
+    type
+        Column 3.
     start, end
         Columns 4 and 5.
     id, parents
@@ -37,11 +37,10 @@ class Line:
     end: int
     id: bytes | None
     parents: tuple[bytes, ...]
+    type: bytes = field(init=False)
 
-    @property
-    def type(self) -> bytes:
-        """Column 3."""
-        return self.fields[2]
+    def __post_init__(self) -> None:
+        self.type = self.fields[2]
 
     @property
     def strand(self) -> str:
@@ -105,23 +104,25 @@ def read_lines(text: bytes) -> tuple[list[Line], list[bytes]]:
     """Return the features of a piece of GFF3, and its comments."""
     lines: list[Line] = []
     comments = []
+    text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
     for raw in text.split(b"\n"):
-        raw = raw.rstrip(b"\r")
-        if raw.startswith(b"#"):
+        if raw[:1] == b"#":
             comments.append(raw)
-        elif raw.strip():
+        elif raw and not raw.isspace():
             lines.append(_line(len(lines), raw))
     return lines, comments
 
 
 def _line(place: int, raw: bytes) -> Line:
     fields = raw.split(b"\t")
-    own, parents = None, []
-    for tag, value in _LINKS.findall(fields[8]):
+    own = None
+    parents: list[bytes] = []
+    for part in fields[8].split(b";"):
+        tag, _, value = part.strip().partition(b"=")
         if tag == b"ID":
-            own = value.strip() or None
-        else:
-            parents += [v.strip() for v in value.split(b",") if v.strip()]
+            own = value or None
+        elif tag == b"Parent":
+            parents += [v.strip() for v in value.split(b",")] if b"," in value else [value]
     return Line(place, fields, int(fields[3]) - 1, int(fields[4]), own, tuple(parents))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from polytene.command import RunOptions
 from polytene.genome import ChunkPlan, format_command
 from polytene.genome.cli import group
 from polytene.testing.annotation import write_annotation
@@ -86,3 +88,12 @@ def test_the_help_says_whose_a_gene_is():
         assert "a gene belongs to the region that holds its first base" in text
         for option in ("--region", "--scaffold", "--chunk-id", "--chunk-plan", "--owned"):
             assert option in text
+
+
+@pytest.mark.parametrize("verb", ["confidence", "evidence", "refine"])
+def test_each_option_is_documented(verb):
+    text = (Path(__file__).parents[3] / "docs" / "genome-annotation.md").read_text()
+    for param in group.commands[verb].params:
+        if param.name not in RunOptions.__dataclass_fields__:
+            for shown in param.opts:
+                assert shown in text, f"{verb}: {shown}"

@@ -6,6 +6,16 @@
 
 from polytene.formats.regions import Region, parse_region
 from polytene.genome.aggregate import aggregate
+from polytene.genome.annotation.inputs import annotation_inputs
+from polytene.genome.annotation.result import Annotation
+from polytene.genome.annotation.run import (
+    annotation_plan,
+    annotation_run,
+    confidence,
+    evidence,
+    features,
+    refine,
+)
 from polytene.genome.chunks import ChunkPlan, ChunkStrategy, GenomicChunk
 from polytene.genome.composition import composition, composition_plan
 from polytene.genome.composition_files import write_composition
@@ -35,6 +45,7 @@ from polytene.genome.templates import format_command
 suggest = suggest_chunk_parameters
 
 __all__ = [
+    "Annotation",
     "ChunkPlan",
     "ChunkStrategy",
     "ExecutorBackend",
@@ -49,8 +60,14 @@ __all__ = [
     "TaskFile",
     "TaskGenerator",
     "aggregate",
+    "annotation_inputs",
+    "annotation_plan",
+    "annotation_run",
     "composition",
     "composition_plan",
+    "confidence",
+    "evidence",
+    "features",
     "format_command",
     "generate_hypershell_command",
     "get_chunk_for_task",
@@ -63,6 +80,7 @@ __all__ = [
     "n_runs",
     "parse_region",
     "plan_chunks",
+    "refine",
     "suggest",
     "suggest_chunk_parameters",
     "track_memory",

@@ -14,6 +14,7 @@ from polytene.command import RunOptions, execute, finish, run_dir_of, run_option
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
+from polytene.genome.annotation.cli import COMMANDS as ANNOTATION
 from polytene.genome.check import check_plan as check
 from polytene.genome.chunks import ChunkPlan, ChunkStrategy
 from polytene.genome.commands import command_plan, run_commands
@@ -37,7 +38,7 @@ def group() -> None:
     """Cut a genome into even chunks, run anything over them, put the pieces together."""
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, *ANNOTATION):
     group.add_command(_command)
 
 

@@ -49,11 +49,11 @@ def integers(text, starts, ends, chosen, values, state):  # type: ignore[no-unty
 
 @njit
 def buckets(offsets, data, out):  # type: ignore[no-untyped-def]
-    """Fill ``out`` with a hash of each string, 0 to 255 (FNV-1a, folded)."""
+    """Fill ``out`` with a hash of each string, 0 to 4095 (FNV-1a, folded)."""
     for row in range(out.size):
         mark = np.uint64(14695981039346656037)
         for i in range(offsets[row], offsets[row + 1]):
             mark = (mark ^ np.uint64(data[i])) * np.uint64(1099511628211)
         mark ^= mark >> np.uint64(32)
         mark ^= mark >> np.uint64(16)
-        out[row] = (mark ^ (mark >> np.uint64(8))) & np.uint64(255)
+        out[row] = (mark ^ (mark >> np.uint64(12))) & np.uint64(4095)

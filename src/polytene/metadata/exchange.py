@@ -16,18 +16,18 @@ from polytene.metadata import column_kernels
 
 Array = np.ndarray[Any, Any]
 
-BUCKETS = 256
+BUCKETS = 4096
 BUCKET = "bucket"
 
 
 def bucket_of(accessions: pa.Array | pa.ChunkedArray) -> Array:
-    """Return the bucket of each accession, 0 to 255; missing ones are spread by nothing: 0."""
+    """Return the bucket of each accession, 0 to 4095; missing ones are spread by nothing: 0."""
     if isinstance(accessions, pa.ChunkedArray):
         accessions = accessions.combine_chunks()
     if isinstance(accessions, pa.ChunkedArray):
         accessions = pa.concat_arrays(accessions.chunks or [pa.array([], pa.string())])
     filled = accessions.fill_null("")
-    out = np.zeros(len(filled), np.uint8)
+    out = np.zeros(len(filled), np.uint16)
     if len(filled):
         _, offsets, data = filled.buffers()
         start = filled.offset
@@ -59,6 +59,11 @@ def read_exchange(
             part = part.select(columns) if columns else part
             out.append(_copied(part))
     return out
+
+
+def give_back() -> None:
+    """Return memory that Arrow keeps for later to the system, which counts it as the worker's."""
+    pa.default_memory_pool().release_unused()
 
 
 def _copied(table: pa.Table) -> pa.Table:

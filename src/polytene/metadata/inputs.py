@@ -17,7 +17,7 @@ from polytene.core.files import write_bytes
 from polytene.core.plan import Plan, Unit
 from polytene.metadata.exchange import BUCKETS, read_exchange
 
-ROWS_PER_UNIT = 200_000
+ROWS_PER_UNIT = 50_000
 OFFICIAL = ("accession", "run_member")
 ORDER = ("generation", "submission", "shard", "row")
 
@@ -31,7 +31,7 @@ class Bucket(Unit):
     kind
         What is matched: ``run``, ``sample`` or ``study``; of the last join: ``experiment``.
     first, stop
-        Buckets ``first`` to ``stop`` (not included) of 256.
+        Buckets ``first`` to ``stop`` (not included) of 4096.
     """
 
     kind: str
@@ -156,7 +156,7 @@ def bucket_plan(
             n *= 2
         width = BUCKETS // n
         units += [
-            Bucket(f"{name}.{i * width:03d}", name, i * width, (i + 1) * width, cost=rows / n + 1.0)
+            Bucket(f"{name}.{i * width:04d}", name, i * width, (i + 1) * width, cost=rows / n + 1.0)
             for i in range(n)
         ]
     return Plan(kind, units, params, noun="bucket")

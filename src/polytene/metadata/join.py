@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from polytene.core.scratch import Folder, scratch
 from polytene.core.stage import Partial
-from polytene.metadata.exchange import read_exchange
+from polytene.metadata.exchange import give_back, read_exchange
 from polytene.metadata.inputs import Bucket, rows_of, unique
 from polytene.metadata.match import official_rows, with_official, with_warning, write_tags
 from polytene.metadata.stages import digests, write_table
@@ -63,7 +63,8 @@ def join_bucket(bucket: Bucket, *, inputs: str, mark: str, matched: str) -> Part
         runs = _with_experiments(sent, experiments)
     _write("experiment", experiments, folder)
     _write("run", runs, folder)
-    info: dict[str, Any] = {"part": f"{bucket.first:03d}", "runs": runs.num_rows}
+    give_back()
+    info: dict[str, Any] = {"part": f"{bucket.first:04d}", "runs": runs.num_rows}
     info |= {"experiments": experiments.num_rows, "duplicates": _duplicates(experiments)}
     return Partial(Folder(folder, info | {"files": digests(folder)}), experiments.num_rows)
 

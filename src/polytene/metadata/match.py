@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from polytene.core.scratch import Folder, scratch
 from polytene.core.stage import Partial
-from polytene.metadata.exchange import write_exchange
+from polytene.metadata.exchange import give_back, write_exchange
 from polytene.metadata.inputs import Bucket, look_up, rows_of, unique
 from polytene.metadata.stages import digests, write_table
 from polytene.metadata.tables import TAGS
@@ -49,8 +49,9 @@ def match_bucket(bucket: Bucket, *, inputs: str, mark: str) -> Partial:
         else:
             _send_parents(bucket, found, inputs, mark, folder)
         write_tags(bucket.kind, found, folder / "tags.parquet")
+    give_back()
     info = {
-        "part": f"{bucket.first:03d}",
+        "part": f"{bucket.first:04d}",
         "kind": bucket.kind,
         "rows": rows,
         "duplicates": _total(found, "duplicates"),

@@ -16,7 +16,7 @@ from polytene.core.scratch import Folder, scratch
 from polytene.core.stage import Partial
 from polytene.exceptions import Rejected
 from polytene.metadata.accessions import FORMS, read_lines
-from polytene.metadata.exchange import write_exchange
+from polytene.metadata.exchange import give_back, write_exchange
 from polytene.metadata.parse import Documents, Engine, parse
 from polytene.metadata.plan import TREE, Shard
 from polytene.metadata.quarantine import Quarantine
@@ -57,7 +57,7 @@ def parse_shard(shard: Shard, *, engine: Engine, salvage: bool) -> Partial:
     rows = _write(folder, parts)
     rejected = [*reader.rejected, *quarantine.rejected]
     quarantine.write(reader.rejected, folder / "quarantine.parquet")
-    pa.default_memory_pool().release_unused()
+    give_back()
     info = {"key": shard.key, "rows": rows, "documents": reader.seen, "bytes": reader.nbytes}
     info |= {"expat": slow, "ignored": reader.ignored, "identity": reader.identity()}
     write_seen(reader.identities(), folder / SEEN)

@@ -96,7 +96,7 @@ def judge(unit: GenesUnit, *, verb: str, inputs: Inputs, given: Given) -> Partia
     for name, rows in found.tables.items():
         pq.write_table(table_of(name, rows), folder / f"{name}.parquet", compression="zstd")
     if found.gff3 is not None:
-        head = [b"##gff-version 3", *(line.encode("latin-1") for line in unit.head)]
+        head = [b"##gff-version 3", *(line.encode("latin-1") for line in unit.head), b"###"]
         with open(folder / GFF3, "wb") as out:
             out.write(b"\n".join([*head, *found.gff3]) + b"\n")
             if unit.sequences:

@@ -136,7 +136,7 @@ def graphs_of(part: Part, ranks: Ranks, directives: Directives) -> Iterator[Grap
         if line.startswith(b"#"):
             if line.startswith(b"###"):
                 yield from section.graphs()
-                section = Section(part)
+                section, begun = Section(part), True
             elif line.startswith(b"##FASTA"):
                 directives.sequences.take(lines, part)
             elif line.startswith(b"##") and line[2:3].strip():

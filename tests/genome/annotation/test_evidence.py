@@ -151,3 +151,39 @@ def test_volvox_genes_get_their_exons_from_cds_and_utr(shared_data):
     assert sum(not x.startswith(b"#") and b"\t" in x for x in lines) == sum(
         not x.startswith("#") and "\t" in x for x in (folder / "volvox.gff3").open()
     )
+
+
+def test_cram_says_the_same_as_bam(made, inputs, read, tmp_path):
+    crams = []
+    for bam in made.bams:
+        cram = tmp_path / f"{bam.stem}.cram"
+        pysam.view("-C", "-T", str(made.fasta), "-o", str(cram), str(bam), catch_stdout=False)
+        pysam.index(str(cram))
+        crams.append(cram)
+    assert genome.evidence(None, read(made, bams=crams)).equals(genome.evidence(None, inputs))
+
+
+def test_the_motif_tells_the_strand_where_reads_do_not(made, tmp_path, read):
+    bare = tmp_path / "bare.bam"
+    with pysam.AlignmentFile(str(made.bams[0])) as source:
+        with pysam.AlignmentFile(str(bare), "wb", template=source) as out:
+            for one in source:
+                one.set_tag("XS", None)
+                out.write(one)
+    pysam.index(str(bare))
+    tagged = genome.evidence(None, read(made, bams=made.bams[:1]), boundary_tolerance=0)
+    untagged = genome.evidence(None, read(made, bams=[bare]), boundary_tolerance=0)
+    assert untagged.equals(tagged)
+
+
+def test_reads_that_are_no_primary_alignments_do_not_count(made, tmp_path, read):
+    marked = tmp_path / "marked.bam"
+    flags = (0x100, 0x200, 0x400, 0x800)
+    with pysam.AlignmentFile(str(made.bams[0])) as source:
+        with pysam.AlignmentFile(str(marked), "wb", template=source) as out:
+            for i, one in enumerate(source):
+                one.flag |= flags[i % 4]
+                out.write(one)
+    pysam.index(str(marked))
+    rows = genome.evidence(None, read(made, bams=[marked])).to_pylist()
+    assert {row["aed"] for row in rows} == {1.0}

@@ -99,7 +99,7 @@ def score_gene(
     low, high = _inner(len(p), window, gene.strand, compat)
     values, best = np.empty(7), np.empty(len(p), np.float32)
     kernels.score(p.view(np.uint16), exons, cds, window // 2, low, high, compat, values, best)
-    runs = kernels.low_runs(best, threshold).tolist()
+    runs = kernels.low_runs(best, threshold).tolist() if values[kernels.MIN] < threshold else []
     found = _named(values, gene, compat)
     found.low_regions = sorted(_place(run, gene) for run in runs)
     found.confidence_class = _classify(found, gene.end - gene.start)

@@ -51,8 +51,8 @@ class Line:
     def name(self) -> str:
         """Its ID unescaped, or its place where it has none."""
         if self.id:
-            return unquote(decode(self.id))
-        return f"{unquote(decode(self.fields[0]))}:{self.start + 1}-{self.end}"
+            return _text(self.id)
+        return f"{_text(self.fields[0])}:{self.start + 1}-{self.end}"
 
 
 @dataclass
@@ -113,6 +113,10 @@ def read_lines(text: bytes) -> tuple[list[Line], list[bytes]]:
     return lines, comments
 
 
+def _text(raw: bytes) -> str:
+    return unquote(decode(raw)) if b"%" in raw else decode(raw)
+
+
 def _line(place: int, raw: bytes) -> Line:
     fields = raw.split(b"\t")
     own = None
@@ -130,22 +134,25 @@ def read_genes(lines: Sequence[Line]) -> list[Gene]:
     """Return the genes among features that belong together.
 
     A transcript is what has exons or CDS as parts; its gene is what it is part of, or the
-    transcript itself. A gene without either is returned with no transcripts.
+    transcript itself. A gene without either is returned with no transcripts. What has no ID has no
+    parts.
     """
     by_id: dict[bytes, Line] = {}
     parts: dict[bytes, list[Line]] = {}
+    have_exons: set[bytes] = set()
     for line in lines:
         if line.id is not None:
             by_id.setdefault(line.id, line)
         for parent in line.parents:
             parts.setdefault(parent, []).append(line)
+        if line.type in TRANSCRIBED:
+            have_exons.update(line.parents)
     genes: dict[int, Gene] = {}
     for line in lines:
         if line.id is not None and by_id[line.id] is not line:
             continue
-        children = parts.get(line.id, []) if line.id is not None else []
-        own = [c for c in children if c.type in TRANSCRIBED]
-        if own:
+        if line.id is not None and line.id in have_exons:
+            children = parts[line.id]
             gene = _gene_of(_top(line, by_id), lines, genes)
             gene.transcripts.append(_transcript(line, children))
         elif line.type.endswith(b"gene"):
@@ -171,8 +178,8 @@ def _top(line: Line, by_id: dict[bytes, Line]) -> Line:
 
 def _gene_of(line: Line, lines: Sequence[Line], genes: dict[int, Gene]) -> Gene:
     if line.place not in genes:
-        same = [c for c in lines if line.id is not None and c.id == line.id] or [line]
-        seqid = unquote(decode(line.fields[0]))
+        same = [c for c in lines if c.id == line.id] if line.id is not None else [line]
+        seqid = _text(line.fields[0])
         start, end = min(c.start for c in same), max(c.end for c in same)
         genes[line.place] = Gene(line.name, seqid, start, end, line.strand, line, [])
     return genes[line.place]

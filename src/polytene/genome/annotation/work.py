@@ -96,7 +96,7 @@ def judge(unit: GenesUnit, *, verb: str, inputs: Inputs, given: Given) -> Partia
     for name, rows in found.tables.items():
         pq.write_table(table_of(name, rows), folder / f"{name}.parquet", compression="zstd")
     if found.gff3 is not None:
-        head = [b"##gff-version 3", *(line.encode("latin-1") for line in unit.head)]
+        head = [b"##gff-version 3", *(line.encode("latin-1") for line in unit.head), b"###"]
         with open(folder / GFF3, "wb") as out:
             out.write(b"\n".join([*head, *found.gff3]) + b"\n")
             if unit.sequences:
@@ -138,7 +138,7 @@ def confidence_of_unit(unit: GenesUnit, inputs: Inputs, given: Given) -> Sheets:
                 found = score_gene(gene, predictions, strands, **given)
                 out.genes += 1
                 row = vars(found) | {"flags": ",".join(found.flags)}
-                low = row.pop("low_regions")
+                low = found.low_regions
                 n_exons = len(gene.transcripts[0].exons) if gene.transcripts else 0
                 about: dict[str, Any] = {
                     "gene_id": gene.id,
@@ -159,7 +159,8 @@ def confidence_of_unit(unit: GenesUnit, inputs: Inputs, given: Given) -> Sheets:
 
 def strands_of(unit: GenesUnit, seqid: str) -> Strands | None:
     """Return where the predictions of a sequence lie."""
-    return Strands(*unit.strands[seqid]) if seqid in unit.strands else None
+    place = unit.strands.get(seqid)
+    return None if place is None else Strands(*place)
 
 
 WHY = {

@@ -13,7 +13,10 @@ import click
 
 from polytene.exceptions import PolyteneError
 
-ROOMS = {"codons": "Codon usage over sequence sets of any size."}
+ROOMS = {
+    "codons": "Codon usage over sequence sets of any size.",
+    "rnaseq": "SRA sample lists to an expression matrix.",
+}
 
 
 class Rooms(click.Group):

@@ -14,7 +14,6 @@ import httpx
 
 from polytene.exceptions import PolyteneError
 
-CHUNK_BYTES = 1 << 17
 CONNECT_SECONDS = 30.0
 NOT_RETRIED = frozenset({400, 401, 403, 404, 405, 410, 451})
 USER_AGENT = "polytene (+https://www.ncbi.nlm.nih.gov/sra; bulk client with connection caps)"
@@ -163,7 +162,7 @@ class Download:
             headers["If-Range"] = self._etag
         with client.stream("GET", self.remote.url, headers=headers) as response:
             skip = self._accept(response)
-            for chunk in response.iter_raw(CHUNK_BYTES):
+            for chunk in response.iter_raw():
                 if time.monotonic() > self._deadline:
                     raise self._failed("too-slow", f"not done in {self.patience.total:g} s")
                 if skip:

@@ -56,8 +56,9 @@ def read_abundance(path: Path) -> pa.Table:
         negative or none.
     """
     options = csv.ConvertOptions(column_types=TYPES, null_values=[], strings_can_be_null=False)
+    tabs = csv.ParseOptions(delimiter="\t")
     try:
-        table = csv.read_csv(path, parse_options=csv.ParseOptions(delimiter="\t"), convert_options=options)
+        table = csv.read_csv(path, parse_options=tabs, convert_options=options)
     except (pa.ArrowInvalid, OSError) as error:
         raise BadInput("bad-abundance", f"{path}: {error}") from None
     if tuple(table.column_names) != COLUMNS:

@@ -74,7 +74,8 @@ def gene_sums(
         if counts_from_abundance == "lengthScaledTPM":
             scaled *= length.mean(axis=1, keepdims=True)
         total = scaled.sum(axis=0)
-        sums = scaled * np.divide(sums.sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+        size = sums.sum(axis=0)
+        sums = scaled * np.divide(size, total, out=np.zeros_like(total), where=total > 0)
     runs = {k: v for k, v in matrix.coords.items() if v.dims == ("run",)}
     return xr.Dataset(
         {

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -120,10 +121,8 @@ def read_index(path: str | Path, tool: Quantifier) -> Index:
         known = {}
     if not isinstance(known, dict) or known.get("files") != mark:
         known = {"files": mark, "sha256": _sha256(files)}
-        try:
+        with suppress(PermissionError):  # a shared index that others keep
             write_bytes(beside, (json.dumps(known, indent=1) + "\n").encode())
-        except PermissionError:
-            pass  # a shared index that others keep
     nbytes = sum(p.stat().st_size for p in files)
     return Index(str(path), str(known["sha256"]), nbytes, tool.name, tool.version())
 

@@ -136,7 +136,8 @@ def merge(
         **engine,
     )
     outcome.raise_if_incomplete()
-    return xr.open_zarr(work / MERGED / ZARR)
+    matrix: xr.Dataset = xr.open_zarr(work / MERGED / ZARR)
+    return matrix
 
 
 def _records(work: Path) -> tuple[list[dict[str, Any]], list[str]]:

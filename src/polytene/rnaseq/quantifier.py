@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from polytene.core.tools import tool_version
 from polytene.exceptions import BadInput, PreflightError, UsageError
@@ -56,6 +56,7 @@ class Kallisto:
 
     path: str
     name: str = "kallisto"
+    _NUMBERS: ClassVar = ("n_targets", "n_processed", "n_pseudoaligned")
 
     def version(self) -> str:
         """Return the version that it prints."""
@@ -78,8 +79,9 @@ class Kallisto:
         """Make sure that ``abundance.tsv`` is there, and return what the program says."""
         said = read_json(out / "run_info.json")
         try:
-            numbers = [int(said[k]) for k in ("n_targets", "n_processed", "n_pseudoaligned")]
-            return Counts(*numbers, str(said["kallisto_version"]), str(said["index_version"]))
+            n_targets, seen, placed = (int(said[k]) for k in self._NUMBERS)
+            versions = str(said["kallisto_version"]), str(said["index_version"])
+            return Counts(n_targets, seen, placed, *versions)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput("bad-run-info", f"{out / 'run_info.json'}: {error!r}") from None
 
@@ -90,6 +92,7 @@ class Salmon:
 
     path: str
     name: str = "salmon"
+    _NUMBERS: ClassVar = ("num_valid_targets", "num_processed", "num_mapped")
 
     def version(self) -> str:
         """Return the version that it prints."""
@@ -117,14 +120,14 @@ class Salmon:
             rows = [line.split("\t") for line in lines[1:]]
             text = ["\t".join(COLUMNS)] + ["\t".join((n, w, e, c, t)) for n, w, e, t, c in rows]
             (out / "abundance.tsv").write_text("\n".join(text) + "\n", encoding="utf-8")
-            numbers = [int(said[k]) for k in ("num_valid_targets", "num_processed", "num_mapped")]
-            digest = str(said["index_seq_hash"])[:16]
-            return Counts(*numbers, str(said["salmon_version"]), digest)
+            n_targets, seen, placed = (int(said[k]) for k in self._NUMBERS)
+            versions = str(said["salmon_version"]), str(said["index_seq_hash"])[:16]
+            return Counts(n_targets, seen, placed, *versions)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise BadInput("bad-run-info", f"{out}: {error!r}") from None
 
 
-KINDS = {"kallisto": Kallisto, "salmon": Salmon}
+KINDS: dict[str, type[Kallisto] | type[Salmon]] = {"kallisto": Kallisto, "salmon": Salmon}
 
 
 def find_quantifier(name: str = "kallisto", path: str | None = None) -> Quantifier:

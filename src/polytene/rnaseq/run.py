@@ -18,7 +18,6 @@ from polytene.rnaseq.stages import SOURCES, Fetch, Quantify
 from polytene.rnaseq.units import Sample
 
 
-
 def stages(plan: SamplePlan) -> list[Stage]:
     """Return one stage per source, in the order in which they are tried, and the last one.
 

@@ -132,8 +132,7 @@ def predict(samples: Sequence[Sample], settings: Settings, rates: Rates) -> tupl
     fetch = [n / rates.connection for n in sizes]
     quant = [0.0 if s else n / rates.quant for n, s in zip(sizes, streamed, strict=True)]
     fetch = [
-        max(f, n / rates.quant) if s else f
-        for f, n, s in zip(fetch, sizes, streamed, strict=True)
+        max(f, n / rates.quant) if s else f for f, n, s in zip(fetch, sizes, streamed, strict=True)
     ]
     slots = {k: v for k, v in settings.limits.items() if k in ("net", "quant", "disk")}
     disk = [s.staged_bytes for s in samples] if math.isfinite(slots["disk"]) else None

@@ -166,7 +166,7 @@ def _remotes(sample: Sample) -> list[Remote]:
     names = [url.rsplit("/", 1)[-1] for url, _, _ in sample.remote]
     chosen = mates(names)
     if not chosen:
-        raise BadInput("unclear-layout", f"{sample.key}: which of {', '.join(names)} are its mates?")
+        raise BadInput("unclear-layout", f"{sample.key}: which of {', '.join(names)} are mates?")
     return [Remote(*sample.remote[i]) for i in chosen]
 
 
@@ -247,13 +247,13 @@ class Quantify:
 
     def _fetch_again(self, sample: Sample) -> Value:
         """Fetch reads that somebody has removed since they were fetched."""
-        value: Value | Partial = {"problems": []}
+        value: Value = {"problems": []}
         sources = self.settings.sources
         for source in sources:
-            before = value.value if isinstance(value, Partial) else value
-            last = source == sources[-1]
-            value = Fetch(source, last, self.settings, self.params)(sample, before)  # type: ignore[arg-type]
-        return value.value if isinstance(value, Partial) else value  # type: ignore[return-value]
+            fetch = Fetch(source, source == sources[-1], self.settings, self.params)
+            found = fetch(sample, value)
+            value = found.value if isinstance(found, Partial) else found  # type: ignore[assignment]
+        return value
 
 
 def _are_there(reads: Value) -> bool:
@@ -261,7 +261,7 @@ def _are_there(reads: Value) -> bool:
 
 
 def _remove(folder: Path) -> int:
-    freed = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) if folder.exists() else 0
+    freed = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
     shutil.rmtree(folder, ignore_errors=True)
     folder.with_name(f".{folder.name}.lock").unlink(missing_ok=True)
     return freed

@@ -128,10 +128,11 @@ class Streams:
         return [str(feed.pipe) for feed in self.feeds]
 
     def __enter__(self) -> Streams:
-        fetches = [self._threads.submit(feed.fetch) for feed in self.feeds]
+        for feed in self.feeds:
+            self._threads.submit(feed.fetch)
         for feed in self.feeds:
             feed.wait_for_first()
-        if any(fetch.done() and feed.error for fetch, feed in zip(fetches, self.feeds, strict=True)):
+        if any(feed.error for feed in self.feeds):
             self._end()
         self.check()
         for feed in self.feeds:

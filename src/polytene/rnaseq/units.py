@@ -62,12 +62,10 @@ class Sample(Unit):
 
     def about(self) -> dict[str, Any]:
         """Return what its result is made of: no paths, no addresses."""
-        return {
-            "run": self.key,
-            "md5": sorted(md5 for _, _, md5 in self.remote if md5),
-            "local": [[n, mtime] for _, n, mtime in self.local],
-            "fragments": [self.fragment_length, self.fragment_sd],
-        }
+        md5 = sorted(md5 for _, _, md5 in self.remote if md5)
+        local = [] if md5 else [[n, mtime] for _, n, mtime in self.local]
+        fragments = [self.fragment_length, self.fragment_sd]
+        return {"run": self.key, "md5": md5, "local": local, "fragments": fragments}
 
 
 @dataclass(frozen=True)

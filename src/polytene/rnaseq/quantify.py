@@ -66,7 +66,7 @@ def quantify_streams(
     traffic: dict[str, Any] = {}
 
     def run(tool: Quantifier, draft: Path) -> int | None:
-        with Streams(remotes, settings.patience, count=reads is None) as streams:
+        with Streams(remotes, settings.patience) as streams:
             try:
                 _run(tool, sample, settings, draft, streams.paths)
             except (ToolFailed, BadInput):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from polytene.exceptions import BadInput
 from polytene.formats.text import read_blocks
 
+TEXT_BYTES = 1 << 20
 SUFFIXES = (".fastq.gz", ".fq.gz", ".fastq", ".fq")
 
 
@@ -37,40 +39,62 @@ def count_reads(path: Path) -> int:
     return lines // 4
 
 
-class ReadCounter:
-    """Counts the reads of a gzip or plain stream while it passes."""
+class Unpacker:
+    """Turns the bytes of a FASTQ file, gzip or plain, into text while they come; counts reads.
 
-    def __init__(self) -> None:
-        self.lines, self._plain = 0, False
-        self._last = b"\n"
-        self._inflater: zlib._Decompress | None = None
-        self._begun = False
+    A quantifier is given text: kallisto 0.48 waits for ever on some damaged gzip files, and calls
+    others a success.
+    """
 
-    def feed(self, data: bytes) -> None:
-        """Take the next bytes; what cannot be decompressed ends the count in silence."""
+    def __init__(self, name: str) -> None:
+        self.error: BadInput | None = None
+        self._name, self._plain, self._begun = name, False, False
+        self._lines, self._last = 0, b"\n"
+        self._inflater: Any = None
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the text of the next bytes; after damage there is none, see ``error``."""
         if not self._begun:
             self._begun, self._plain = True, not data.startswith(b"\x1f")
         if self._plain:
-            self._text(data)
+            yield self._counted(data)
             return
-        while data:
+        while data and self.error is None:
             self._inflater = self._inflater or zlib.decompressobj(31)
             try:
-                self._text(self._inflater.decompress(data))
-            except zlib.error:
+                text = self._inflater.decompress(data, TEXT_BYTES)
+            except zlib.error as error:
+                self.error = BadInput("damaged-gzip", f"{self._name}: {error}")
                 return
-            data = self._inflater.unused_data
+            if text:
+                yield self._counted(text)
+            data = self._inflater.unconsumed_tail or self._inflater.unused_data
             if self._inflater.eof:
                 self._inflater = None
+                data = data.lstrip(b"\0")
 
-    def _text(self, text: bytes) -> None:
-        self.lines += text.count(b"\n")
-        self._last = text[-1:] or self._last
+    def _counted(self, text: bytes) -> bytes:
+        self._lines += text.count(b"\n")
+        self._last = text[-1:]
+        return text
+
+    def close(self) -> None:
+        """Raise what was wrong with the file, once all of it came.
+
+        Raises
+        ------
+        BadInput
+            ``damaged-gzip`` or ``truncated-gzip``.
+        """
+        if self.error is not None:
+            raise self.error
+        if self._inflater is not None:
+            raise BadInput("truncated-gzip", f"{self._name}: it ends inside a gzip member")
 
     @property
     def reads(self) -> int:
         """Reads up to now."""
-        return (self.lines + (self._last != b"\n")) // 4
+        return (self._lines + (self._last != b"\n")) // 4
 
 
 def mates(names: Sequence[str]) -> list[int]:

@@ -28,7 +28,7 @@ def stages(plan: SamplePlan) -> list[Stage]:
     uses = {"local": {"local": 1.0}, **{s: {"net": 1.0, f"net.{s}": 1.0} for s in ("ena", "sra")}}
     fetch = [
         Stage(
-            Fetch(source, source == order[-1], settings, params),
+            Fetch(source, source == settings.sources[-1], settings, params),
             uses=uses[source] if source in settings.sources else {"local": 1e-6, **_idle(source)},
         )
         for source in order

@@ -153,7 +153,7 @@ def from_ena(sample: Sample, settings: Settings, params: dict[str, Any], folder:
             md5.append(got.md5)
             nbytes, resumes = nbytes + got.got, resumes + got.resumes
     reads = expected
-    if reads is None:
+    if reads is None or not all(remote.md5 for remote in remotes):
         reads = _counted([Path(f) for f in files])["reads"]
     value = {"files": files, "reads": reads, "kind": "ena", "md5": md5}
     return _keep(folder, value, {"bytes": nbytes, "resumes": resumes})

@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from polytene.formats.downloads import Download, Patience, Remote
-from polytene.rnaseq.reads import ReadCounter
+from polytene.rnaseq.reads import Unpacker
 
-AHEAD = 32  # chunks that may wait for the quantifier, per mate
+AHEAD = 8  # blocks of text that may wait for the quantifier, per mate
 POLL = 0.02
 
 
@@ -26,10 +26,11 @@ class Feed:
     once the quantifier asks for the mate whose pipe is empty while the other pipe is full.
     """
 
-    def __init__(self, remote: Remote, pipe: Path, patience: Patience, count: bool) -> None:
+    def __init__(self, remote: Remote, pipe: Path, patience: Patience) -> None:
         self.download = Download(remote, patience)
         self.pipe = pipe
-        self.counter = ReadCounter() if count else None
+        self.unpacker = Unpacker(remote.url)
+        self.whole = False
         self.error: BaseException | None = None
         self._waiting: queue.Queue[bytes | None] = queue.Queue(AHEAD)
         self._over = threading.Event()
@@ -40,11 +41,12 @@ class Feed:
         """Download, and hand on; whatever happens, the end is told."""
         try:
             for chunk in self.download.chunks():
-                self._first.set()
-                if self.counter:
-                    self.counter.feed(chunk)
-                if not self._put(chunk):
-                    return
+                for text in self.unpacker.feed(chunk):
+                    self._first.set()
+                    if not self._put(text):
+                        return
+            self.unpacker.close()
+            self.whole = True
         except BaseException as error:
             self.error = error
         finally:
@@ -109,16 +111,13 @@ class Streams:
         Its files, one per mate.
     patience
         How long to wait for their server.
-    count
-        Whether to count the reads that pass.
     """
 
-    def __init__(self, remotes: Sequence[Remote], patience: Patience, *, count: bool) -> None:
+    def __init__(self, remotes: Sequence[Remote], patience: Patience) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="polytene-pipes-")
         names = [Path(self._folder.name) / f"{i}.fastq" for i in (1, 2)]
         self.feeds = [
-            Feed(remote, pipe, patience, count)
-            for remote, pipe in zip(remotes, names, strict=False)
+            Feed(remote, pipe, patience) for remote, pipe in zip(remotes, names, strict=False)
         ]
         self._threads = ThreadPoolExecutor(2 * len(self.feeds), "polytene-stream")
 
@@ -134,7 +133,7 @@ class Streams:
             feed.wait_for_first()
         if any(feed.error for feed in self.feeds):
             self._end()
-        self.check()
+            self.check()
         for feed in self.feeds:
             self._threads.submit(feed.write)
         return self
@@ -155,12 +154,11 @@ class Streams:
                 raise feed.error
 
     @property
-    def reads(self) -> int | None:
-        """Reads, or pairs, that passed; None where they were not counted."""
-        found = {feed.counter.reads for feed in self.feeds if feed.counter}
-        return min(found) if found else None
+    def reads(self) -> int:
+        """Reads, or pairs, that passed: those of the shorter mate."""
+        return min(feed.unpacker.reads for feed in self.feeds)
 
     @property
     def whole(self) -> bool:
-        """Whether all files came to their end without an error."""
-        return all(f.error is None and f.download.got == f.download._total for f in self.feeds)
+        """Whether all files came to their end, and are as announced."""
+        return all(feed.whole for feed in self.feeds)

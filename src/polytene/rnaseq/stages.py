@@ -98,7 +98,7 @@ class Fetch:
 
 def _no_source(sample: Sample, problems: list[Json]) -> PolyteneError:
     """Return the error for a run whose reads are nowhere: lasting only if all reasons are."""
-    said = "; ".join(f"{source}: {detail}" for source, _, _, detail, _ in problems)
+    said = "; ".join(f"{source}: {why}: {detail}" for source, _, why, detail, _ in problems)
     passing = [p for p in problems if p[1] != "input"]
     if not problems:
         return BadInput("no-source", f"{sample.key}: no source was tried")

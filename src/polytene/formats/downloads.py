@@ -284,6 +284,14 @@ def download(
     return run
 
 
+def is_whole(path: Path, remote: Remote) -> bool:
+    """Whether a file is there whole: only a checksum can tell."""
+    if not remote.md5 or not path.is_file():
+        return False
+    with open(path, "rb") as source:
+        return hashlib.file_digest(source, "md5").hexdigest() == remote.md5
+
+
 def _rehash(path: Path, hasher: hashlib._Hash) -> int:
     with open(path, "rb") as source:
         while block := source.read(1 << 20):

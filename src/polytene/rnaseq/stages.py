@@ -17,7 +17,7 @@ from polytene.core.failure import categorise, describe
 from polytene.core.files import FULL, write_bytes
 from polytene.core.stage import Partial
 from polytene.exceptions import BadInput, PolyteneError
-from polytene.formats.downloads import DownloadFailed, NotThere, Remote, download
+from polytene.formats.downloads import DownloadFailed, NotThere, Remote, download, is_whole
 from polytene.rnaseq.quantify import found_done, quantify_files, quantify_streams
 from polytene.rnaseq.reads import count_reads, mates
 from polytene.rnaseq.sra import fetch_sra, unpack
@@ -70,6 +70,8 @@ class Fetch:
         if self.source in self.settings.sources:
             value = self._try(sample, value["problems"])
         if self.last and "problems" in value:
+            if self.settings.disk_limit is not None:  # what is settled holds no lease
+                _remove(self.settings.reads_of(sample.key))
             raise _no_source(sample, value["problems"])
         if (nbytes := value.pop("nbytes", 0)) or "problems" not in value:
             return Partial(value, nbytes=nbytes)
@@ -147,6 +149,10 @@ def from_ena(sample: Sample, settings: Settings, params: dict[str, Any], folder:
     with open(settings.log_of(sample.key, "download"), "w") as log_file:
         for remote in remotes:
             path = folder / remote.url.rsplit("/", 1)[-1]
+            if is_whole(path, remote):
+                files.append(str(path))
+                md5.append(str(remote.md5))
+                continue
             got = download(remote, path, settings.patience)
             log_file.write(f"{remote.url}: {got.got} bytes, MD5 {got.md5}, {got.resumes} resumes\n")
             files.append(str(path))

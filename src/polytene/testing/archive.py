@@ -200,11 +200,17 @@ class _Handler(BaseHTTPRequestHandler):
             with archive.lock:
                 archive.open_now += 1
                 archive.open_most = max(archive.open_most, archive.open_now)
+            self.over = False
             try:
                 self._bytes(path, wanted, fault)
             finally:
-                with archive.lock:
-                    archive.open_now -= 1
+                self._end()
+
+    def _end(self) -> None:
+        """Count the connection as over, before its last byte: its client may go on at once."""
+        with self.archive.lock:
+            self.archive.open_now -= not self.over
+            self.over = True
 
     def _bytes(self, path: Path, wanted: str | None, fault: str | None) -> None:
         data = path.read_bytes()
@@ -234,10 +240,12 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for start in range(0, cut, STEP):
                 chunk = body[start : min(start + STEP, cut)]
-                self.wfile.write(chunk)
-                self.archive.given[name] += len(chunk)
                 if self.archive.rate:
                     time.sleep(len(chunk) / self.archive.rate)
+                if start + STEP >= len(body):
+                    self._end()
+                self.wfile.write(chunk)
+                self.archive.given[name] += len(chunk)
             self.wfile.flush()
             if fault == "stall":
                 time.sleep(self.archive.stall)

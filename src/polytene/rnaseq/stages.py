@@ -123,7 +123,7 @@ def from_local(sample: Sample, settings: Settings, params: dict[str, Any], folde
         log = settings.log_of(sample.key, "download")
         paths = unpack(paths[0], folder / "unpacked", log, None, settings.patience)
     nbytes = sum(p.stat().st_size for p in paths)
-    return {**_counted(paths), "kind": "local", "traffic": {"bytes": nbytes}}
+    return {**_counted(paths), "kind": "local", "traffic": {"bytes": nbytes}, "nbytes": nbytes}
 
 
 def _counted(paths: list[Path]) -> Value:

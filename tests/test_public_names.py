@@ -21,7 +21,14 @@ NAMES = {
         "plan", "read_cut", "read_usage", "recode", "reduction", "rscu", "stages", "to_cut",
         "to_long", "to_wide", "write",
     ],
-    "polytene.testing": ["Generated", "genomes", "write_fasta", "write_genbank", "write_set"],
+    "polytene.rnaseq": [
+        "Index", "Sample", "SamplePlan", "Settings", "adopt", "gene_sums", "index", "merge", "plan",
+        "read_samples", "reduction", "run", "stages", "status", "verify",
+    ],
+    "polytene.testing": [
+        "Archive", "Generated", "genomes", "write_fasta", "write_genbank", "write_reads",
+        "write_set", "write_transcripts",
+    ],
 }  # fmt: skip
 PAIRS = [(module, name) for module, names in NAMES.items() for name in names]
 

@@ -35,9 +35,14 @@ NAMES = {
     "polytene.metadata": [
         "KnowledgeBase", "Runs", "build", "diff", "open", "plan", "update", "verify",
     ],
+    "polytene.rnaseq": [
+        "Index", "Sample", "SamplePlan", "Settings", "adopt", "gene_sums", "index", "merge", "plan",
+        "read_samples", "reduction", "run", "stages", "status", "verify",
+    ],
     "polytene.testing": [
-        "Assembly", "Generated", "genomes", "write_archive", "write_assembly", "write_dump",
-        "write_fasta", "write_genbank", "write_package_set", "write_set",
+        "Archive", "Assembly", "Generated", "genomes", "write_archive", "write_assembly",
+        "write_dump", "write_fasta", "write_genbank", "write_package_set", "write_reads",
+        "write_set", "write_transcripts",
     ],
 }  # fmt: skip
 PAIRS = [(module, name) for module, names in NAMES.items() for name in names]

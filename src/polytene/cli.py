@@ -17,6 +17,7 @@ ROOMS = {
     "codons": "Codon usage over sequence sets of any size.",
     "genome": "Cut a genome into even chunks, run anything over them, put the pieces together.",
     "metadata": "SRA metadata: a dump to a knowledge base, counts, cross-tabs, sample lists.",
+    "rnaseq": "SRA sample lists to an expression matrix.",
 }
 
 

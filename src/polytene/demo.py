@@ -15,11 +15,12 @@ from polytene.codons.show import long_table
 from polytene.core.files import write_bytes
 from polytene.genome.demo import demo as genome_demo
 from polytene.metadata.demo import demo as metadata_demo
+from polytene.rnaseq.demo import demo as rnaseq_demo
 from polytene.watch.progress import progress
 from polytene.watch.tables import show
 
 GENOMES = 60
-ROOMS = {"genome": genome_demo, "metadata": metadata_demo}
+ROOMS = {"genome": genome_demo, "metadata": metadata_demo, "rnaseq": rnaseq_demo}
 
 
 def demo(folder: Path, workers: int) -> Path:

@@ -1,0 +1,309 @@
+"""What goes wrong on the way, and what becomes of it: nothing partial ever counts as done."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.conftest import require_tool
+from tests.rnaseq.conftest import DEBIAN, READS
+
+from polytene import rnaseq
+from polytene.exceptions import NoSpace
+
+RUN = "SRR90000001"
+MATE = f"{RUN}_2.fastq.gz"
+MODES = ["stream", "staged"]
+
+
+def table(plan, name=RUN) -> bytes:
+    return (plan.settings.result_of(name) / "abundance.tsv").read_bytes()
+
+
+def only_whole(plan) -> None:
+    """Nothing is left but proven results."""
+    quant = plan.settings.folder / "quant"
+    for folder in quant.iterdir() if quant.exists() else ():
+        assert not folder.name.startswith("."), folder
+        assert (folder / "done.json").exists()
+    fastq = plan.settings.folder / "fastq"
+    assert not [p for p in fastq.rglob("*.fastq*") if not p.name.endswith(".part")]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", ["truncate", "503", "429", "stall", "html"])
+def test_a_fault_that_passes_is_healed(plan, run, archive, truth, mode, kind):
+    made = plan([RUN], mode=mode)
+    archive.fail(MATE, kind)
+    outcome = run(made)
+    assert outcome.complete, outcome.quarantined
+    assert table(made) == truth(RUN)
+    only_whole(made)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_cut_download_goes_on_where_it_was_cut(plan, run, archive, mode):
+    made = plan([RUN], mode=mode)
+    archive.fail(MATE, "truncate", 2)
+    assert run(made).complete
+    size = (archive.folder / MATE).stat().st_size
+    assert archive.given[MATE] == size
+    assert [r for n, r in archive.requests if n == MATE and r] == [
+        f"bytes={size // 2}-",
+        f"bytes={size // 2 + (size - size // 2) // 2}-",
+    ]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_changed_byte_is_seen_though_kallisto_is_content(plan, run, archive, truth, mode):
+    made = plan([RUN], mode=mode)
+    archive.fail(MATE, "corrupt", 1)
+    assert run(made).complete
+    assert table(made) == truth(RUN)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("corrupt", "wrong-checksum"),
+        ("503", "503"),
+        ("truncate", "connection-lost"),
+        ("404", "not-found"),
+    ],
+)
+def test_a_fault_that_stays_costs_its_run_alone(plan, run, archive, mode, kind, said):
+    made = plan([RUN, "SRR90000002"], mode=mode)
+    archive.fail(MATE, kind, float("inf"))
+    outcome = run(made)
+    (failure,) = outcome.quarantined
+    assert failure.key == RUN
+    assert said in f"{failure.reason} {failure.detail}"
+    assert failure.category == ("input" if kind == "404" else "transport")
+    assert not made.settings.result_of(RUN).exists()
+    assert [p.name for p in (made.settings.folder / "quant").iterdir()] == ["SRR90000002"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_transport_failures_are_tried_again_by_the_same_command(plan, run, archive, truth, mode):
+    made = plan([RUN], mode=mode)
+    archive.fail(MATE, "503", float("inf"))
+    assert len(run(made).quarantined) == 1
+    archive.faults.clear()
+    assert run(made).complete
+    assert table(made) == truth(RUN)
+    first = f"{RUN}_1.fastq.gz"
+    if mode == "staged":  # what came whole is not downloaded again
+        assert archive.given[first] == (archive.folder / first).stat().st_size
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_fewer_reads_than_the_archive_counts_are_no_success(plan, run, archive, mode):
+    archive.reads[RUN] = READS + 1
+    (failure,) = run(plan([RUN], mode=mode)).quarantined
+    assert f"{READS:,} reads processed of {READS + 1:,}" in failure.detail
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_where_the_archive_counts_nothing_the_reads_are_counted(plan, run, archive, truth, mode):
+    archive.reads.clear()
+    made = plan([RUN], mode=mode)
+    assert run(made).complete
+    done = json.loads((made.settings.result_of(RUN) / "done.json").read_text())
+    assert done["reads_expected"] == done["n_processed"] == READS
+    assert table(made) == truth(RUN)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_reads_of_something_else_are_a_verdict_and_no_retry(plan, run, archive, mode):
+    noise = b"".join(b"@r%d\n%s\n+\n%s\n" % (i, b"A" * 75, b"I" * 75) for i in range(READS))
+    for end in (1, 2):
+        (archive.folder / f"{RUN}_{end}.fastq.gz").write_bytes(gzip.compress(noise, mtime=0))
+    (failure,) = run(plan([RUN], mode=mode)).quarantined
+    assert (failure.reason, failure.category) == ("zero-pseudoaligned", "input")
+
+
+def test_an_orphan_third_file_is_left_out(plan, run, archive, truth):
+    orphans = gzip.compress(b"@o\n" + b"A" * 75 + b"\n+\n" + b"I" * 75 + b"\n", mtime=0)
+    (archive.folder / f"{RUN}.fastq.gz").write_bytes(orphans)
+    archive.reads[RUN] = READS + 1
+    made = plan([RUN])
+    assert len(made.units[0].remote) == 3
+    assert run(made).complete
+    assert table(made) == truth(RUN)
+
+
+def test_one_file_for_a_paired_run_is_taken_as_single_end_and_said(plan, run, archive, tmp_path):
+    (archive.folder / MATE).unlink()
+    (archive.folder / f"{RUN}_1.fastq.gz").rename(archive.folder / f"{RUN}.fastq.gz")
+    sheet = tmp_path / "runs.csv"
+    sheet.write_text(f"Run,LibraryLayout,spots\n{RUN},PAIRED,{READS}\n")
+    made = plan(sheet)
+    assert run(made).complete
+    done = json.loads((made.settings.result_of(RUN) / "done.json").read_text())
+    assert (done["layout_declared"], done["layout_used"]) == ("PAIRED", "SINGLE")
+
+
+def test_a_partial_table_of_an_earlier_script_is_not_done(plan, run, truth):
+    made = plan([RUN])
+    folder = made.settings.result_of(RUN)
+    folder.mkdir(parents=True)
+    (folder / "abundance.tsv").write_bytes(truth(RUN)[:300])
+    assert rnaseq.status(made.settings.folder).partial == [RUN]
+    assert run(made).computed == 1
+    assert table(made) == truth(RUN)
+
+
+def test_a_result_that_was_removed_is_made_again(plan, run, runs, truth):
+    made = plan(runs[:3])
+    run(made)
+    shutil.rmtree(made.settings.result_of(RUN))
+    outcome = run(made)
+    assert outcome.complete
+    assert (outcome.computed, outcome.resumed) == (1, 2)
+    assert table(made) == truth(RUN)
+
+
+@pytest.mark.parametrize("part", ["_1", "_2", ""])
+def test_reads_that_vanish_between_download_and_quantification_come_again(
+    plan, run, archive, truth, part, monkeypatch
+):
+    stages = importlib.import_module("polytene.rnaseq.stages")
+    made = plan([RUN], mode="staged")
+    keep, lost = stages._keep, []
+
+    def lose(folder, value, traffic):
+        out = keep(folder, value, traffic)
+        if not lost:
+            lost.append(folder)
+            shutil.rmtree(folder) if not part else (folder / f"{RUN}{part}.fastq.gz").unlink()
+        return out
+
+    monkeypatch.setattr(stages, "_keep", lose)
+    assert run(made).complete
+    assert lost
+    assert table(made) == truth(RUN)
+
+
+def mounted(folder: Path, size: str) -> bool:
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "small"
+    if not mounted(folder, "1m"):
+        pytest.skip("only root may mount a small disk")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=False)
+
+
+def test_a_full_disk_stops_the_run_and_leaves_nothing_partial(plan, run, small_disk, truth):
+    made = plan([RUN], out=small_disk, mode="stream")
+    filler = small_disk / "filler"
+    with open(filler, "wb") as out:
+        free = os.statvfs(small_disk)
+        out.write(b"x" * (free.f_bavail * free.f_frsize - 24 * 1024))
+    with pytest.raises(NoSpace):
+        run(made)
+    assert not made.settings.result_of(RUN).exists()
+    filler.unlink()
+    assert run(made).complete
+    assert table(made) == truth(RUN)
+
+
+def test_kallisto_calls_a_full_disk_a_success_and_we_do_not(small_disk, generated):
+    """What the check of rows is for: exit code 0 with a table that is cut."""
+    from polytene.rnaseq.proof import NotWhole, prove
+    from polytene.rnaseq.quantifier import Kallisto
+
+    fasta = rnaseq_transcripts(small_disk.parent / "many.fa")
+    index = rnaseq.index(fasta, small_disk.parent / "many.idx")
+    reads = [str(generated / "reads" / f"{RUN}_{i}.fastq.gz") for i in (1, 2)]
+    tool, out = Kallisto("kallisto"), small_disk / "out"
+    free = os.statvfs(small_disk)
+    (small_disk / "filler").write_bytes(b"x" * (free.f_bavail * free.f_frsize - 12 * 1024))
+    done = subprocess.run(tool.command(index.path, out, reads, 1, None), capture_output=True)
+    said = json.loads((out / "run_info.json").read_text() or "{}")
+    assert done.returncode == 0
+    assert (out / "abundance.tsv").read_bytes().count(b"\n") - 1 < said.get("n_targets", 600)
+    if said:
+        with pytest.raises(NotWhole, match=r"abundance\.tsv"):
+            prove(out, tool.finish(out), READS)
+
+
+def rnaseq_transcripts(path: Path) -> Path:
+    from polytene.testing import write_transcripts
+
+    return write_transcripts(path, 600, length=60)
+
+
+def test_a_slow_mate_does_not_stop_the_other(plan, run, archive, truth):
+    archive.rate = 60_000
+    archive.fail(MATE, "stall")
+    archive.stall = 3.0
+    made = plan([RUN], mode="stream")
+    assert run(made).complete
+    assert table(made) == truth(RUN)
+
+
+def test_no_tool_survives_when_its_run_is_killed(generated, archive, tmp_path):
+    archive.rate = 3_000
+    work = tmp_path / "work"
+    (tmp_path / "runs.txt").write_text(RUN + "\n")
+    command = ["polytene", "rnaseq", "run", str(tmp_path / "runs.txt"), "--out", str(work)]
+    command += ["--index", str(generated / "t.idx"), "--ena-url", archive.url, "--mode", "stream"]
+    child = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not tools_of(work) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert tools_of(work)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    deadline = time.monotonic() + 30
+    while tools_of(work) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not tools_of(work)
+
+
+def tools_of(work: Path) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if words[0].endswith(b"kallisto") and any(bytes(work) in w for w in words):
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_debians_reference_answer(plan, run, archive, tmp_path, mode):
+    require_tool("kallisto")
+    if not DEBIAN.exists():
+        pytest.skip("kallisto-examples is not installed")
+    fasta = tmp_path / "t.fa"
+    fasta.write_bytes(gzip.decompress((DEBIAN / "transcripts.fasta.gz").read_bytes()))
+    index = rnaseq.index(fasta, tmp_path / "debian.idx")
+    for end in (1, 2):
+        shutil.copy(DEBIAN / f"reads_{end}.fastq.gz", archive.folder / f"{RUN}_{end}.fastq.gz")
+    archive.reads[RUN] = 10_000
+    made = plan([RUN], index=index.path, mode=mode)
+    (row,) = run(made).result
+    assert row["n_pseudoaligned"] == 9413
+    known = (DEBIAN / "quant_out" / "abundance.tsv").read_text().splitlines()
+    assert len(known) == len(table(made).splitlines())

@@ -125,9 +125,12 @@ def test_outputs_of_another_plan_are_never_mixed(tmp_path):
     lines(tmp_path, PLACE, output_dir=out)
     other = TaskGenerator(plan_of([("c1", 0, 9)]))
     other.generate(PLACE, tmp_path / "t", output_dir=out)
+    (out / "genome.fa").write_text("x")
+    lines(tmp_path, PLACE, output_dir=out)
+    other.generate(PLACE, tmp_path / "t", output_dir=out)
     (out / "chunk_0000.tsv").write_text("x")
     other.generate(PLACE, tmp_path / "t", output_dir=out)
-    with pytest.raises(UsageError, match="holds outputs of another plan"):
+    with pytest.raises(UsageError, match=r"chunk_0000\.tsv is of another plan"):
         lines(tmp_path, PLACE, output_dir=out)
 
 

@@ -22,7 +22,7 @@ from polytene.formats.text import printable
 from polytene.genome.chunks import ChunkPlan, GenomicChunk
 from polytene.genome.outputs import PLAN_COPY
 from polytene.genome.task_lines import write_bed
-from polytene.genome.tasks import _prepare as prepare_outputs
+from polytene.genome.tasks import prepare_outputs
 from polytene.genome.templates import (
     check_template,
     each_interval,

@@ -14,7 +14,7 @@ from polytene.exceptions import UsageError
 from polytene.formats.text import printable
 from polytene.genome.aggregate import same_chunks
 from polytene.genome.chunks import ChunkPlan, GenomicChunk
-from polytene.genome.outputs import DONE, PLAN_COPY, Key, find_files, without_output
+from polytene.genome.outputs import DONE, PLAN_COPY, Key, TaskNames, find_files, without_output
 from polytene.genome.task_lines import BEDS, Lines
 from polytene.genome.templates import (
     check_template,
@@ -130,7 +130,7 @@ class TaskGenerator:
         """
         check_template(command_template, extra_vars)
         output_path = Path(output_path)
-        place = None if output_dir is None else _prepare(Path(output_dir), self.chunk_plan)
+        place = None if output_dir is None else prepare_outputs(Path(output_dir), self.chunk_plan)
         plan_path = _save_plan(self.chunk_plan, chunk_plan_output, chunk_plan_path, place)
         if mark_done and place is None:
             raise UsageError("mark_done needs output_dir, where the marks go")
@@ -173,7 +173,7 @@ class TaskGenerator:
         chunk_plan_path, output_dir, missing, pattern
             As for :meth:`generate`.
         """
-        place = None if output_dir is None else _prepare(Path(output_dir), self.chunk_plan)
+        place = None if output_dir is None else prepare_outputs(Path(output_dir), self.chunk_plan)
         plan_path = _save_plan(self.chunk_plan, chunk_plan_output, chunk_plan_path, place)
         chunks = self._chunks(False, self._chosen(place, pattern) if missing else None)
         template = f"bash {shlex.quote(str(wrapper_script))} {{chunk_id}}"
@@ -232,15 +232,22 @@ def _is_chosen(chosen: set[Key], index: int, interval: int) -> bool:
     return any(i == index for i, _ in chosen)
 
 
-def _prepare(place: Path, plan: ChunkPlan) -> Path:
-    """Make the folder of the outputs and leave a copy of the plan in it."""
+def prepare_outputs(place: Path, plan: ChunkPlan) -> Path:
+    """Make the folder of the outputs and leave a copy of the plan in it.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds outputs of another plan.
+    """
     copy = place / PLAN_COPY
-    other = copy.is_file() and not same_chunks(plan, ChunkPlan.load(copy))
-    if other and find_files(place, "*"):
-        raise UsageError(
-            f"{printable(place)} holds outputs of another plan ({PLAN_COPY} in it says which): "
-            "give another --output-dir, or remove them"
-        )
+    if copy.is_file() and not same_chunks(plan, old := ChunkPlan.load(copy)):
+        names = TaskNames(old)
+        if found := [p for p in find_files(place, "*") if names.find(p.name)]:
+            raise UsageError(
+                f"{printable(found[0])} is of another plan, which {PLAN_COPY} beside it holds: "
+                "give another --output-dir, or remove the outputs of that plan"
+            )
     place.mkdir(parents=True, exist_ok=True)
     plan.save(copy)
     return place

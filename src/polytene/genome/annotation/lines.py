@@ -15,10 +15,8 @@ def with_attributes(line: Line, values: Mapping[str, object]) -> bytes:
 
     Examples
     --------
-    >>> line = Line(
-    ...     0, [b"c", b".", b"gene", b"1", b"9", b".", b"+", b".", b"ID=g;aed=1"], 0, 9, b"g", ()
-    ... )
-    >>> with_attributes(line, {"aed": "0.5000"}).split(b"\\t")[8]
+    >>> fields = b"c . gene 1 9 . + . ID=g;aed=1".split()
+    >>> with_attributes(Line(0, fields, 0, 9, b"g", ()), {"aed": "0.5000"}).split(b"\t")[8]
     b'ID=g;aed=0.5000'
     """
     kept = [

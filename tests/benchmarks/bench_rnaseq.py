@@ -51,7 +51,6 @@ def bench_simulated(report: Report, draws: int) -> None:
     report.add("batch barrier, 2 quantifications", batch_barrier(download, quant, 2), "min")
     coupled = thread_coupled(download, quant)
     report.add("thread-coupled (the original's code), at least", coupled, "min")
-    )
     for quota in (25.0, 30.0, 35.0):
         found = simulate([download, quant], USES, {**SLOTS, "disk": quota}, [5.0] * 81)
         target = ("<= 1.01", found.makespan <= 1.01 * waves) if quota >= 30 else ("", None)

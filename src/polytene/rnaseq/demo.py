@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
-from polytene import rnaseq, testing
+from polytene import rnaseq
 from polytene.exceptions import PreflightError
 from polytene.rnaseq.quantifier import find_quantifier
 from polytene.rnaseq.report import summary_table, write_report
 from polytene.rnaseq.show import summary
+from polytene.testing.archive import Archive
+from polytene.testing.reads import write_reads, write_transcripts
 from polytene.watch.tables import show
 
 RUNS = 8
@@ -30,10 +32,10 @@ def demo(folder: Path, client: Any, on_event: Any = None) -> None:
         return
     click.echo(f"rnaseq: {RUNS} generated runs, streamed from loopback into {tool.name}")
     folder.mkdir(parents=True, exist_ok=True)
-    fasta = testing.write_transcripts(folder / "transcripts.fa", 40)
+    fasta = write_transcripts(folder / "transcripts.fa", 40)
     index = rnaseq.index(fasta, folder / "transcripts.idx")
-    runs = testing.write_reads(folder / "archive", fasta, runs=RUNS, reads=READS)
-    with testing.Archive(folder / "archive", dict.fromkeys(runs, READS)) as archive:
+    runs = write_reads(folder / "archive", fasta, runs=RUNS, reads=READS)
+    with Archive(folder / "archive", dict.fromkeys(runs, READS)) as archive:
         plan = rnaseq.plan(runs, index=index.path, out=folder / "work", ena_url=archive.url)
         click.echo(plan.describe())
         outcome = rnaseq.run(plan, client=client, on_event=on_event, on_change="rerun")

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from Bio import SeqIO
+from tests.conftest import require_tool
 
 from polytene.testing import write_genbank
 
@@ -96,6 +97,18 @@ def test_codon_usage(tmp_path: Path) -> None:
 def test_codon_usage_is_short() -> None:
     lines = (EXAMPLES / "codon_usage.py").read_text().rstrip().splitlines()
     assert len(lines) <= 15
+
+
+def test_rnaseq_matrix(tmp_path: Path) -> None:
+    require_tool("kallisto")
+    done = run_example("rnaseq_matrix.py", cwd=tmp_path)
+    assert "4 planned: 4 computed" in done.stdout
+    text = (tmp_path / "work/merged/merged_abundance.tsv").read_text()
+    rows = list(csv.reader(io.StringIO(text), delimiter="\t"))
+    assert rows[0] == ["target_id", *(f"SRR9{i:07d}" for i in range(1, 5))]
+    sums = [sum(float(row[i]) for row in rows[1:]) for i in range(1, 5)]
+    assert all(abs(total - 1e6) < 100 for total in sums)
+    assert len((EXAMPLES / "rnaseq_matrix.py").read_text().rstrip().splitlines()) <= 15
 
 
 @pytest.fixture

@@ -47,19 +47,16 @@ def bench_simulated(report: Report, draws: int) -> None:
     download, quant = [15.0] * 81, [3.0] * 81
     waves = 258.0
     serial = batch_barrier(download, quant, 1)
-    report.add("batch barrier, serial quantification (the original's figure), min", serial, "min")
+    report.add("batch barrier, serial quantification (the original's figure)", serial, "min")
     report.add("batch barrier, 2 quantifications", batch_barrier(download, quant, 2), "min")
-    report.add(
-        "thread-coupled (the original's code), at least", thread_coupled(download, quant), "min"
-    )
+    coupled = thread_coupled(download, quant)
+    report.add("thread-coupled (the original's code), at least", coupled, "min")
     for quota in (25.0, 30.0, 35.0):
         found = simulate([download, quant], USES, {**SLOTS, "disk": quota}, [5.0] * 81)
         target = ("<= 1.01", found.makespan <= 1.01 * waves) if quota >= 30 else ("", None)
-        report.add(
-            f"staged, quota {quota:g} GB, over whole waves", found.makespan / waves, "x", *target
-        )
-        report.add(f"staged, quota {quota:g} GB, peak disk", found.peak_disk, "GB", f"<= {quota:g}",
-                   found.peak_disk <= quota)  # fmt: skip
+        name, kept = f"staged, quota {quota:g} GB", found.peak_disk <= quota
+        report.add(f"{name}, over whole waves", found.makespan / waves, "x", *target)
+        report.add(f"{name}, peak disk", found.peak_disk, "GB", f"<= {quota:g}", kept)
     streamed = simulate([download, [0.0] * 81], USES, SLOTS).makespan
     report.add("streamed", streamed, "min")
     ratios, peaks = [], []

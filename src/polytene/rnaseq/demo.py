@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from polytene.rnaseq.report import summary_table, write_report
 from polytene.rnaseq.show import summary
 from polytene.testing.archive import Archive
 from polytene.testing.reads import write_reads, write_transcripts
+from polytene.watch.progress import progress
 from polytene.watch.tables import show
 
 RUNS = 8
 READS = 2000
 
 
-def demo(folder: Path, client: Any, on_event: Any = None) -> None:
+def demo(folder: Path, client: Any) -> str:
     """Stream generated runs from loopback into kallisto, and merge them.
 
     Without kallisto it says what to install.
@@ -29,7 +31,7 @@ def demo(folder: Path, client: Any, on_event: Any = None) -> None:
         tool = find_quantifier()
     except PreflightError as error:
         click.echo(f"rnaseq: left out: {error}")
-        return
+        return f"<h3>rnaseq</h3><p>Left out: {html.escape(str(error))}</p>"
     click.echo(f"rnaseq: {RUNS} generated runs, streamed from loopback into {tool.name}")
     folder.mkdir(parents=True, exist_ok=True)
     fasta = write_transcripts(folder / "transcripts.fa", 40)
@@ -38,11 +40,15 @@ def demo(folder: Path, client: Any, on_event: Any = None) -> None:
     with Archive(folder / "archive", dict.fromkeys(runs, READS)) as archive:
         plan = rnaseq.plan(runs, index=index.path, out=folder / "work", ena_url=archive.url)
         click.echo(plan.describe())
-        outcome = rnaseq.run(plan, client=client, on_event=on_event, on_change="rerun")
+        with progress() as on_event:
+            outcome = rnaseq.run(plan, client=client, on_event=on_event, on_change="rerun")
     matrix = rnaseq.merge(folder / "work", client=client)
     click.echo(f"\n{outcome.summary()}\n")
-    show(summary(summary_table(write_report(plan, outcome))))
+    table = summary_table(write_report(plan, outcome))
+    show(summary(table))
     sizes = matrix.sizes
     click.echo(
         f"\n{sizes['target_id']} transcripts x {sizes['run']} runs: {folder / 'work/merged'}"
     )
+    title = f"rnaseq: {RUNS} generated runs, streamed into {tool.name}"
+    return f"<h3>{title}</h3>{table.to_pandas().to_html(index=False, border=0)}"

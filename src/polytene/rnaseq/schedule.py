@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from dask.utils import format_bytes, format_time
 
+from polytene.core.leases import Leases
 from polytene.core.limits import Limits
 from polytene.core.stage import Leg, Stage
 from polytene.core.window import Task, Window
@@ -90,7 +91,7 @@ def simulate(
             return {"disk": amounts[block]}
 
     about = {"in_flight": count + 1, "task_seconds": 0.0, "clock": lambda: now}
-    window = Window(legs, book, order, count, holds=holds, **about)  # type: ignore[arg-type]
+    window = Window(legs, Leases(book, holds), order, count, **about)  # type: ignore[arg-type]
     flying: list[tuple[float, int, Task]] = []
     ticket = 0
     while True:

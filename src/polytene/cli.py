@@ -13,7 +13,10 @@ import click
 
 from polytene.exceptions import PolyteneError
 
-ROOMS = {"codons": "Codon usage over sequence sets of any size."}
+ROOMS = {
+    "codons": "Codon usage over sequence sets of any size.",
+    "lightcurves": "Transit search and features over lists of targets of any size.",
+}
 
 
 class Rooms(click.Group):

@@ -174,7 +174,9 @@ def cache_folder(target: Target, settings: dict[str, Any]) -> Path:
     return folder
 
 
-def fetch_product(product: dict[str, Any], folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def fetch_product(
+    product: dict[str, Any], folder: Path, settings: dict[str, Any]
+) -> dict[str, Any]:
     """Return name, size and checksum of a product, downloaded unless the cache has it whole.
 
     Raises
@@ -194,9 +196,7 @@ def fetch_product(product: dict[str, Any], folder: Path, settings: dict[str, Any
         return about
 
 
-def _download_any(
-    product: dict[str, Any], path: Path, settings: dict[str, Any]
-) -> dict[str, Any]:
+def _download_any(product: dict[str, Any], path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     last: Exception | None = None
     check = check_fits if path.name.endswith(".fits") else None
     for url in urls_of(product["product"], settings["bases"]):
@@ -246,5 +246,3 @@ def link_or_copy(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:
         shutil.copyfile(source, target)
-
-

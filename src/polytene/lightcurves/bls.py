@@ -175,7 +175,9 @@ def _peaks(grid: Grid, series: Series, found: Found, sigma: float, objective: Ob
     with np.errstate(divide="ignore", invalid="ignore"):
         depth = -value * series.total / (weight * rest)
         depth_err = sigma * np.sqrt(series.total / (weight * rest))
-        power = 0.5 * weight * (depth / sigma) ** 2 if objective == "likelihood" else depth / depth_err
+        power = (
+            0.5 * weight * (depth / sigma) ** 2 if objective == "likelihood" else depth / depth_err
+        )
     period = grid.periods[found.index]
     t0 = series.origin + ((start + size / 2) * grid.width) % period
     return Peaks(found.index, period, t0, size * grid.width, depth, depth_err, power)

@@ -37,7 +37,7 @@ def _bins(times: Floats, period: float, width: float, found: NDArray[np.int32]) 
     """Write the bin of each time, as ``floor((t mod period) / width)`` has it to the last bit."""
     frequency = 1.0 / period
     per_turn = period / width
-    near = 0
+    near = np.int32(0)
     for i in range(times.size):
         turns = times[i] * frequency
         place = (turns - np.floor(turns)) * per_turn

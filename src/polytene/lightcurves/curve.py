@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -168,7 +169,7 @@ class LightCurve:
         """Return the stretches without a gap of more than half a day."""
         ends = np.flatnonzero(np.diff(self.time) > SEGMENT_GAP) + 1
         bounds = [0, *ends.tolist(), len(self)]
-        return [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+        return [slice(a, b) for a, b in pairwise(bounds) if b > a]
 
 
 def _sorted_and_merged(

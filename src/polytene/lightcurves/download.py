@@ -19,7 +19,6 @@ from polytene.core.files import full_disk_named, write_bytes
 from polytene.exceptions import PolyteneError
 from polytene.lightcurves.read import FITS_BLOCK, FITS_MAGIC
 
-_CHUNK = 1 << 18
 _LONGEST_WAIT = 600.0
 _GONE = (404, 410)
 _HEX_MD5 = 32
@@ -123,7 +122,7 @@ def _receive(url: str, part: Path, note: Path, timeout: float, nbytes: int | Non
             else:
                 note.unlink(missing_ok=True)
             with full_disk_named(part), open(part, "ab" if goes_on else "wb") as out:
-                for chunk in answer.iter_bytes(_CHUNK):
+                for chunk in answer.iter_bytes():
                     out.write(chunk)
     if total is not None and part.stat().st_size != total:
         raise DownloadError(f"{url}: {part.stat().st_size:,} of {total:,} bytes came")

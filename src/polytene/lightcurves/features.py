@@ -147,4 +147,6 @@ def _of_tls(
     else:
         found = tls_values(curve.flatten(window), None, None)
         found[1] = 1.0 - found[1]
-    return {n: float(v) if math.isfinite(v) else math.nan for n, v in zip(TLS_NAMES, found, strict=True)}
+    return {
+        n: float(v) if math.isfinite(v) else math.nan for n, v in zip(TLS_NAMES, found, strict=True)
+    }

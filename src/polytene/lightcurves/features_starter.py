@@ -116,9 +116,7 @@ def _of_flux(flux: Floats) -> dict[str, float]:
     }
 
 
-def _search(
-    curve: LightCurve, catalogue: Mapping[str, Any], device: Device
-) -> BLSResult | None:
+def _search(curve: LightCurve, catalogue: Mapping[str, Any], device: Device) -> BLSResult | None:
     """Search as ``astropy``'s autoperiod and box search do, without errors of the points."""
     low, high = search_window(catalogue)
     step = FREQUENCY_FACTOR * DURATIONS[0] / curve.baseline**2 if curve.baseline else NAN

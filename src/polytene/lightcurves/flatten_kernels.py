@@ -19,7 +19,7 @@ def biweight(values: Floats) -> float:
     middle = np.median(values)
     spread = np.median(np.abs(values - middle)) * _REACH
     if spread == 0.0:
-        return middle  # type: ignore[no-any-return]
+        return middle
     for _ in range(_TURNS):
         total = weight = 0.0
         for value in values:
@@ -33,7 +33,7 @@ def biweight(values: Floats) -> float:
         middle += total / weight
         if abs(total / weight) < _CLOSE * spread:
             break
-    return middle  # type: ignore[no-any-return]
+    return middle
 
 
 @kernel

@@ -67,7 +67,9 @@ def optimal_periods(
     step /= 3 * baseline * oversampling
     low, high = maximum ** (-1 / 3), minimum ** (-1 / 3)
     n = int(np.ceil((high - low) / step)) + 1
-    return _checked_count(n, np.linspace(high, low, n) ** -3 if n <= MOST_PERIODS else None)
+    _check_count(n)
+    periods: Floats = np.linspace(high, low, n) ** -3
+    return periods
 
 
 def uniform_periods(
@@ -98,13 +100,14 @@ def uniform_periods(
     if not 0 < minimum < maximum:
         raise UsageError(f"periods from {minimum:g} d to {maximum:g} d: no such range")
     n = 1 + round((1 / minimum - 1 / maximum) * baseline**2 / (frequency_factor * duration))
-    return _checked_count(n, 1 / np.linspace(1 / minimum, 1 / maximum, n) if n <= MOST_PERIODS else None)
-
-
-def _checked_count(n: int, periods: Floats | None) -> Floats:
-    if periods is None:
-        raise UsageError(f"{n:,} trial periods: raise the shortest period or the step")
+    _check_count(n)
+    periods: Floats = 1 / np.linspace(1 / minimum, 1 / maximum, n)
     return periods
+
+
+def _check_count(n: int) -> None:
+    if n > MOST_PERIODS:
+        raise UsageError(f"{n:,} trial periods: raise the shortest period or the step")
 
 
 def orbital_durations(periods: ArrayLike, density: float = 1.0) -> Floats:

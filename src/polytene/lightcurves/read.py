@@ -46,7 +46,7 @@ class Columns:
 
 
 def read(path: PathLike, *, flux: str = "PDCSAP_FLUX", quality: Quality = "all") -> LightCurve:
-    """Read a light curve and make it relative to its median.
+    r"""Read a light curve and make it relative to its median.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def read(path: PathLike, *, flux: str = "PDCSAP_FLUX", quality: Quality = "all")
     --------
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "star.csv")
-    >>> _ = path.write_text("time,flux,flux_err\\n1,99,1\\n2,101,1\\n3,100,2\\n")
+    >>> _ = path.write_text("time,flux,flux_err\n1,99,1\n2,101,1\n3,100,2\n")
     >>> read(path).flux.tolist()
     [0.99, 1.01, 1.0]
     """

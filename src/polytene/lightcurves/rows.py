@@ -97,7 +97,7 @@ def reason_of(failure: Failure) -> str:
         return "compute_timeout"
     if failure.reason == "died":
         return "worker_died"
-    if failure.reason == "corrupt-download":
+    if failure.reason == "CorruptDownload":
         return "corrupt_file"
     if failure.category in _CATEGORY:
         return _CATEGORY[failure.category]

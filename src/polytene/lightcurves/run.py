@@ -28,9 +28,7 @@ MEMORY = 600 << 20
 OUTPUTS = ("features.csv", "features.parquet")
 
 
-def stages(
-    plan: Plan[Target], source: Source, *, timeout: float | None = None
-) -> list[Stage]:
+def stages(plan: Plan[Target], source: Source, *, timeout: float | None = None) -> list[Stage]:
     """Return the stages of an extraction: fetch, where there is an archive, and features."""
     params = {k: plan.params[k] for k in ("schema", "tls", "window")}
     device = plan.params.get("device", "cpu")

@@ -34,7 +34,7 @@ class Series:
     pairs
         Alternately ``w (f - mean)`` and ``w``.
     packed, unit
-        The same for equal weights, or nothing; see :func:`polytene.lightcurves.bls_kernels.spectrum`.
+        The same for equal weights, or nothing; see ``bls_kernels.spectrum``.
     total
         Sum of the weights.
     origin
@@ -229,7 +229,9 @@ def _within(ascending: Floats, low: Floats, high: Floats) -> Ints:
     return np.flatnonzero(np.cumsum(change[:-1]))
 
 
-def _around_best(ascending: Floats, near: Ints, scores: Floats, longest: float, span: float) -> Ints:
+def _around_best(
+    ascending: Floats, near: Ints, scores: Floats, longest: float, span: float
+) -> Ints:
     """Return the places around the highest of the peaks, as far as a transit stays in its box."""
     chosen: list[float] = []
     for place in near[np.argsort(-scores, kind="stable")]:

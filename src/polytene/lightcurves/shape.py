@@ -84,7 +84,8 @@ def shape_of(curve: LightCurve, found: BLSResult) -> Shape:
         secondary=depth(opposite),
         secondary_err=sigma_red / math.sqrt(opposite.sum()) if opposite.sum() >= _LEAST else NAN,
         asymmetry=_over(depth(box & (offset < 0)) - depth(box & (offset >= 0)), whole),
-        pointedness=1 - _over(depth(box & (distance >= half / 2)), depth(box & (distance < half / 2))),
+        pointedness=1
+        - _over(depth(box & (distance >= half / 2)), depth(box & (distance < half / 2))),
         beta=beta,
         without_strongest=_without_strongest(level - flux, inside),
         n_transits=len(inside),
@@ -105,9 +106,7 @@ def _level(flux: Floats, out: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tup
 
 def _parities(
     time: Floats, found: BLSResult, box: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> tuple[
-    np.ndarray[tuple[int], np.dtype[np.bool_]], np.ndarray[tuple[int], np.dtype[np.bool_]]
-]:
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], np.ndarray[tuple[int], np.dtype[np.bool_]]]:
     odd = np.round((time - found.t0) / found.period).astype(np.int64) % 2 == 1
     return box & odd, box & ~odd
 

@@ -62,7 +62,9 @@ class LocalFiles:
 def _names(path: Path, folder: Path) -> list[str]:
     if known := target_of(path):
         return [known]
-    suffix = next(s for s in sorted(SUFFIXES, key=len, reverse=True) if path.name.lower().endswith(s))
+    suffix = next(
+        s for s in sorted(SUFFIXES, key=len, reverse=True) if path.name.lower().endswith(s)
+    )
     names = [normal_id(path.name[: -len(suffix)])]
     if path.parent != folder:
         names.append(normal_id(path.parent.name))
@@ -148,6 +150,9 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, list[list[Json]]]:
     found: dict[str, list[list[Json]]] = {}
     for row in table.to_dict("records"):
         size, md5 = row.get("bytes"), row.get("md5")
-        known: list[Json] = [None if pd.isna(size) else int(size), None if pd.isna(md5) else str(md5)]
+        known: list[Json] = [
+            None if pd.isna(size) else int(size),
+            None if pd.isna(md5) else str(md5),
+        ]
         found.setdefault(normal_id(str(row["target_id"])), []).append([str(row["url"]), *known])
     return found

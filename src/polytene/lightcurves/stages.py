@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from polytene.core.scratch import Folder
 from polytene.core.stage import Partial
 from polytene.exceptions import BadInput, Rejected
+from polytene.lightcurves.bls import Device
 from polytene.lightcurves.curve import LightCurve, stitch
 from polytene.lightcurves.features import Schema, features
 from polytene.lightcurves.read import read
 from polytene.lightcurves.rows import row, row_table
 from polytene.lightcurves.targets import Target
 
+
+class Options(NamedTuple):
+    """What is computed of each target."""
+
+    schema: Schema
+    tls: bool
+    window: float
+    device: Device
+
+
 _COUNTS = ("n_flagged", "n_bad_time", "n_bad_flux", "n_bad_err")
 
 
-def extract_local(target: Target, *, schema: Schema, tls: bool, window: float, device: str) -> Partial:
+def extract_local(
+    target: Target, *, schema: Schema, tls: bool, window: float, device: Device
+) -> Partial:
     """Compute the row of a target whose files lie on disk.
 
     Raises
@@ -28,44 +41,43 @@ def extract_local(target: Target, *, schema: Schema, tls: bool, window: float, d
         ``corrupt-file`` if it has files and none can be used.
     """
     paths = [Path(str(file[0])) for file in target.files]
-    return _extract(target, paths, schema=schema, tls=tls, window=window, device=device)
+    return _extract(target, paths, Options(schema, tls, window, device))
 
 
 def extract_fetched(
-    target: Target, fetched: Folder, *, schema: Schema, tls: bool, window: float, device: str
+    target: Target, fetched: Folder, *, schema: Schema, tls: bool, window: float, device: Device
 ) -> Partial:
     """Compute the row of a target whose files were fetched."""
     info: Any = fetched.info
     paths = [fetched.path / file["name"] for file in info["files"]]
-    return _extract(target, paths, schema=schema, tls=tls, window=window, device=device)
+    how = Options(schema, tls, window, device)
+    return _extract(target, paths, how, lost=info["lost"])
 
 
-def _extract(
-    target: Target, paths: list[Path], *, schema: Schema, tls: bool, window: float, device: str
-) -> Partial:
+def _extract(target: Target, paths: list[Path], how: Options, lost: int = 0) -> Partial:
+    schema = how.schema
     if not paths:
         about = row(target, "missing", "no_product", schema)
-        lost = Rejected(target.target_id, "no-product", "no light curve of this target was found")
-        return Partial(row_table(about, schema), items=1, rejected=[lost])
+        why = Rejected(target.target_id, "no-product", "no light curve of this target was found")
+        return Partial(row_table(about, schema), items=1, rejected=[why])
     curves, rejected = _read_all(paths)
     if not curves:
         first = rejected[0]
         detail = f"none of {len(paths)} files can be used; {first.item}: {first.detail}"
         raise BadInput("corrupt-file", detail)
     curve = stitch(curves)
-    found = features(
-        curve, schema, tls, target.catalogue, window=window, device=device
-    )
+    about = {"window": how.window, "device": how.device}
+    found = features(curve, schema, how.tls, target.catalogue, **about)
+    n_files = len(paths) + lost
     status, reason = "ok", ""
-    if rejected:
-        status, reason = "partial", f"{len(curves)}_of_{len(paths)}_files"
+    if len(curves) < n_files:
+        status, reason = "partial", f"{len(curves)}_of_{n_files}_files"
     if found.skipped:
         status, reason = "skipped", found.skipped
-    about = row(target, status, reason, schema)
-    about |= _accounts(curve, len(paths), len(curves))
-    about |= {"flags": ";".join(found.flags), **found.values}
+    cells = row(target, status, reason, schema) | _accounts(curve, n_files, len(curves))
+    cells |= {"flags": ";".join(found.flags), **found.values}
     nbytes = sum(p.stat().st_size for p in paths if p.exists())
-    return Partial(row_table(about, schema), len(paths), nbytes, rejected)
+    return Partial(row_table(cells, schema), len(paths), nbytes, rejected)
 
 
 def _read_all(paths: list[Path]) -> tuple[list[LightCurve], list[Rejected]]:

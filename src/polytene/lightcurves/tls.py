@@ -89,8 +89,8 @@ def run_tls(
         given["period_max"] = period_max
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        error = curve.flux_err
-        model = transitleastsquares(curve.time, curve.flux, *([] if error is None else [error]))
+        errors = () if curve.flux_err is None else (curve.flux_err,)
+        model = transitleastsquares(curve.time, curve.flux, *errors)
         return model.power(**given)
 
 

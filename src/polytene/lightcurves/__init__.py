@@ -11,7 +11,7 @@ from polytene.lightcurves.features import Features, features
 from polytene.lightcurves.grids import optimal_periods, orbital_durations, uniform_periods
 from polytene.lightcurves.plan import plan
 from polytene.lightcurves.read import read
-from polytene.lightcurves.result import read_features, to_xarray, write
+from polytene.lightcurves.result import merge, read_features, to_xarray, write
 from polytene.lightcurves.run import extract, fetch, reduction, stages
 from polytene.lightcurves.sources import Archive, LocalFiles
 from polytene.lightcurves.targets import Target
@@ -28,6 +28,7 @@ __all__ = [
     "extract",
     "features",
     "fetch",
+    "merge",
     "optimal_periods",
     "orbital_durations",
     "plan",

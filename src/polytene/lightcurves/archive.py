@@ -108,7 +108,8 @@ def resolve(target: Target, settings: dict[str, Any]) -> list[dict[str, Any]]:
         return known
     names = _search(target, settings)
     found = [{"product": name, "bytes": None, "md5": None} for name in sorted(set(names))]
-    write_note(note, found)
+    if found:  # what is not there yet may come
+        write_note(note, found)
     return found
 
 

@@ -81,7 +81,7 @@ class BLSResult:
         p = self.peaks
         chosen: list[int] = []
         for i in np.argsort(-p.power, kind="stable").tolist():
-            near = p.duration[i] * p.period[i] / self.span
+            near = 2 * p.duration[i] * p.period[i] / self.span
             if all(abs(p.period[i] - p.period[j]) > near for j in chosen):
                 chosen.append(i)
             if len(chosen) == k:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,26 @@ def read_features(run_dir: str | Path) -> pa.Table:
     if not path.exists():
         raise UsageError(f"{path}: not there; has the extraction ended? polytene status {run_dir}")
     return pq.read_table(path)
+
+
+def merge(tables: Sequence[pa.Table]) -> pa.Table:
+    """Join tables of features; of rows with the same ``sample_id`` the last one stays.
+
+    Raises
+    ------
+    UsageError
+        If there is none, or they are of different schemas.
+    """
+    if not tables:
+        raise UsageError("no tables given")
+    for table in tables[1:]:
+        if table.schema.names != tables[0].schema.names:
+            raise UsageError("the tables hold different features: merge those of one schema")
+    joined = pa.concat_tables(tables)
+    last: dict[str, int] = {}
+    for i, key in enumerate(joined.column("sample_id").to_pylist()):
+        last[key] = i
+    return joined.take(pa.array(list(last.values()), pa.int64())).combine_chunks()
 
 
 def to_xarray(source: pa.Table | str | Path) -> xr.Dataset:

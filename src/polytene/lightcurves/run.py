@@ -20,7 +20,7 @@ from polytene.lightcurves.plan import BATCH_SIZE, as_source, fetch_plan
 from polytene.lightcurves.plan import plan as make_plan
 from polytene.lightcurves.result import write
 from polytene.lightcurves.rows import in_order
-from polytene.lightcurves.sources import Archive, Source
+from polytene.lightcurves.sources import Archive, Source, save_source
 from polytene.lightcurves.stages import concat, extract_fetched, extract_local
 from polytene.lightcurves.targets import Samples, Target
 
@@ -62,6 +62,7 @@ def extract_plan(
     ``features.csv`` and ``features.parquet`` appear in the run directory.
     """
     chosen = as_source(source)
+    save_source(chosen, Path(run_dir))
     if isinstance(chosen, Archive):
         engine["limits"] = {**chosen.limits, **(engine.get("limits") or {})}
     outcome = run(

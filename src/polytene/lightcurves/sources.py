@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from polytene.core.canonical import Json
+from polytene.core.files import write_bytes
 from polytene.exceptions import UsageError
 from polytene.lightcurves.read import target_of
 from polytene.lightcurves.targets import normal_id
@@ -18,6 +20,7 @@ S3 = "https://stpubdata.s3.amazonaws.com"
 MAST = "https://mast.stsci.edu"
 CONNECTIONS = 6
 SLOT = "net.archive"
+SOURCE = "source.json"
 Family = Literal["spoc-120", "spoc-20", "long", "short"]
 
 
@@ -156,3 +159,30 @@ def read_products(path: str | os.PathLike[str]) -> dict[str, list[list[Json]]]:
         ]
         found.setdefault(normal_id(str(row["target_id"])), []).append([str(row["url"]), *known])
     return found
+
+
+def save_source(source: Source, run_dir: Path) -> None:
+    """Write down where the light curves of a run come from, so that it can be retried."""
+    about: dict[str, Any]
+    if isinstance(source, Archive):
+        about = {"archive": {**source.settings(), "connections": source.connections}}
+    else:
+        about = {"folder": str(Path(source.folder).absolute())}
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_bytes(run_dir / SOURCE, json.dumps(about, indent=1).encode() + b"\n", sync=False)
+
+
+def saved_source(run_dir: str | Path) -> Source:
+    """Return where the light curves of a run come from.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds no extraction.
+    """
+    path = Path(run_dir) / SOURCE
+    try:
+        about = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UsageError(f"{run_dir}: no extraction of light curves; {SOURCE} is missing") from None
+    return Archive(**about["archive"]) if "archive" in about else LocalFiles(about["folder"])

@@ -6,6 +6,7 @@ it; ``extract`` does all of it for a table of targets, as one resumable run.
 
 from polytene.lightcurves.bls import bls
 from polytene.lightcurves.bls_result import BLSResult
+from polytene.lightcurves.checkpoints import CheckpointManager
 from polytene.lightcurves.curve import LightCurve, stitch
 from polytene.lightcurves.features import Features, features
 from polytene.lightcurves.grids import optimal_periods, orbital_durations, uniform_periods
@@ -14,18 +15,21 @@ from polytene.lightcurves.read import read
 from polytene.lightcurves.result import merge, read_features, to_xarray, write
 from polytene.lightcurves.run import extract, fetch, reduction, stages
 from polytene.lightcurves.sources import Archive, LocalFiles
+from polytene.lightcurves.starter import extract_features_batch_parallel
 from polytene.lightcurves.targets import Target
 from polytene.lightcurves.tls import tls
 
 __all__ = [
     "Archive",
     "BLSResult",
+    "CheckpointManager",
     "Features",
     "LightCurve",
     "LocalFiles",
     "Target",
     "bls",
     "extract",
+    "extract_features_batch_parallel",
     "features",
     "fetch",
     "merge",

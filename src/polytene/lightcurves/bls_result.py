@@ -43,7 +43,8 @@ class BLSResult:
         ``depth / depth_err``.
     sde
         Signal detection efficiency: how many standard deviations of the spectrum of signal
-        residues the peak is above their mean (Kovacs et al. 2002, eq. 6).
+        residues the peak is above their mean (Kovacs et al. 2002, eq. 6). Of ``"auto"`` the
+        spectrum is that of fast folding: it differs from that of ``"exact"`` by up to a fifth.
     power
         The objective: the log likelihood gained over a constant, or the SNR.
     n_transits

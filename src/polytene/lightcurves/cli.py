@@ -277,7 +277,9 @@ def merge(runs: tuple[Path, ...], output: Path) -> None:
     type=click.Path(path_type=Path),
     help=".csv, .tsv, .parquet or .nc.",
 )
-@click.option("--status", "only", multiple=True, type=click.Choice(STATUSES), help="Only such rows.")
+@click.option(
+    "--status", "only", multiple=True, type=click.Choice(STATUSES), help="Only such rows."
+)
 def export(run: Path, output: Path, only: tuple[str, ...]) -> None:
     """Write the table of a run in another format."""
     import pyarrow as pa

@@ -17,6 +17,7 @@ NAN = math.nan
 SNR_LEAST = 7.1
 SDE_LEAST = 5.0
 SINGLE = 0.5
+SINGLE_SNR_LEAST = 12.0  # one glitch makes one transit
 DEEPEST_PLANET = 0.1
 ECLIPSE_SIGMA = 7.0
 ECLIPSE_SHARE = 0.1
@@ -69,8 +70,9 @@ V1 = (
     Feature("tls_odd_even", "1", "mismatch of odd and even transits of TLS, in standard errors"),
 )  # fmt: skip
 FLAGS = {
-    "no_signal": f"snr_red below {SNR_LEAST} or bls_sde below {SDE_LEAST}",
-    "single_transit": f"without its strongest transit less than {SINGLE:.0%} of the SNR is left",
+    "no_signal": f"snr_red below {SNR_LEAST}, or bls_sde below {SDE_LEAST}, or one event alone "
+    f"with snr_red below {SINGLE_SNR_LEAST:g}",
+    "single_transit": f"less than {SINGLE:.0%} of the SNR is left without the strongest transit",
     "eclipsing_binary": f"deeper than {DEEPEST_PLANET:.0%}, or a secondary eclipse or a difference "
     f"of odd and even ones above {ECLIPSE_SIGMA:g} sigma and {ECLIPSE_SHARE:.0%} of the depth",
 }
@@ -103,12 +105,27 @@ def features_v1(
     values = nothing() | flux_statistics(curve.flux) | _of_signal(flat, found, shape)
     flags = _flags(values)
     if "single_transit" in flags:
-        unknown = ("bls_period", "duration_over_period", "odd_even_depth_diff", "odd_even_sigma",
-                   "secondary_depth", "secondary_depth_err", "phase_coverage",
-                   "periodicity_strength")  # fmt: skip
-        values |= dict.fromkeys(unknown, NAN)
-        values["n_transits"] = 1.0
+        values |= _of_one_event(shape)
     return values, flags, found
+
+
+def _of_one_event(shape: Shape) -> dict[str, float]:
+    """Return what one transit tells: when, how deep, and no period."""
+    unknown = ("bls_period", "duration_over_period", "odd_even_depth_diff", "odd_even_sigma",
+               "secondary_depth", "secondary_depth_err", "phase_coverage",
+               "periodicity_strength")  # fmt: skip
+    error = shape.scatter / math.sqrt(shape.strongest_points)
+    snr = shape.strongest_depth / error if error > 0 else NAN
+    red = max(1.0, shape.beta) if math.isfinite(shape.beta) else 1.0
+    return {
+        **dict.fromkeys(unknown, NAN),
+        "n_transits": 1.0,
+        "bls_t0": shape.strongest_t0,
+        "bls_depth": shape.strongest_depth,
+        "bls_depth_err": error,
+        "bls_snr": snr,
+        "snr_red": snr / red,
+    }
 
 
 def _of_signal(flat: LightCurve, found: BLSResult, shape: Shape) -> dict[str, float]:
@@ -157,10 +174,10 @@ def _explained(curve: LightCurve, found: BLSResult) -> float:
 
 def _flags(values: dict[str, float]) -> list[str]:
     flags = []
+    if values["snr_without_strongest"] < SINGLE:
+        return ["single_transit" if values["snr_red"] >= SINGLE_SNR_LEAST else "no_signal"]
     if not (values["snr_red"] >= SNR_LEAST and values["bls_sde"] >= SDE_LEAST):
         return ["no_signal"]
-    if values["snr_without_strongest"] < SINGLE:
-        return ["single_transit"]
     depth = values["bls_depth"]
     secondary, error = values["secondary_depth"], values["secondary_depth_err"]
     eclipses = (

@@ -18,6 +18,7 @@ from polytene.lightcurves.features import WINDOW
 MOST_POINTS = 20_000
 _FOLD_BINS = 60
 _FOLD_WIDTHS = 3.0
+_FLUX_LABEL = "relative flux (blue: flat, moved down)"
 _GREY, _BLUE, _RED = "#8a8f98", "#1f5fa8", "#c0392b"
 
 
@@ -37,7 +38,9 @@ class Views(NamedTuple):
     time_label: str
 
 
-def vet(curve: LightCurve, output: str | Path | None = None, *, window: float = WINDOW) -> BLSResult:
+def vet(
+    curve: LightCurve, output: str | Path | None = None, *, window: float = WINDOW
+) -> BLSResult:
     """Search a light curve and draw what was found.
 
     Parameters
@@ -125,7 +128,7 @@ def html(views: Views) -> str:
 
     page = column(
         Div(text=f"<h2 style='font-family:sans-serif'>{_escaped(views.title)}</h2>"),
-        _figure("Light curve", views.time_label, "relative flux", _light_curve(views), 1000),
+        _figure("Light curve", views.time_label, _FLUX_LABEL, _light_curve(views), 1000),
         row(
             _figure("Periodogram", "period [d]", "SNR of the best box", _periodogram(views), 495,
                     x_axis_type="log"),
@@ -191,7 +194,12 @@ def png(views: Views) -> bytes:
     page.suptitle(views.title, fontsize=11)
     grid = page.add_gridspec(2, 2)
     panels = (
-        (grid[0, :], views.time_label, "relative flux", _light_curve(views)),
+        (
+            grid[0, :],
+            views.time_label,
+            _FLUX_LABEL,
+            _light_curve(views),
+        ),
         (grid[1, 0], "period [d]", "SNR of the best box", _periodogram(views)),
         (grid[1, 1], "hours from mid-transit", "flat flux", _folded(views)),
     )

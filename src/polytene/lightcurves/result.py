@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polytene.core.files import write_bytes
-from polytene.exceptions import UsageError
+from polytene.exceptions import PreflightError, UsageError
 from polytene.lightcurves.features_v1 import V1
 from polytene.lightcurves.rows import ABOUT
 
@@ -42,10 +42,17 @@ def write(table: pa.Table, path: str | Path) -> Path:
     elif path.suffix in (".csv", ".tsv"):
         write_bytes(path, _text(table, "," if path.suffix == ".csv" else "\t").encode())
     elif path.suffix == ".nc":
-        dataset(table).to_netcdf(path)
+        _write_netcdf(table, path)
     else:
         raise UsageError(f"{path}: its name ends in neither .csv, .tsv, .parquet nor .nc")
     return path
+
+
+def _write_netcdf(table: pa.Table, path: Path) -> None:
+    try:
+        dataset(table).to_netcdf(path)
+    except (ImportError, ValueError) as error:
+        raise PreflightError(f"{path}: {error}; pip install h5netcdf") from None
 
 
 def _text(table: pa.Table, separator: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,10 @@ class Shape:
         SNR without the transit that adds most to it, over the whole SNR.
     n_transits
         Transits with points.
+    strongest_t0, strongest_depth, strongest_points
+        Middle [d], depth and points of the transit that adds most to the SNR.
+    scatter
+        Robust standard deviation of the points outside.
     """
 
     depth: float
@@ -51,6 +56,10 @@ class Shape:
     beta: float
     without_strongest: float
     n_transits: int
+    strongest_t0: float
+    strongest_depth: float
+    strongest_points: int
+    scatter: float
 
 
 def shape_of(curve: LightCurve, found: BLSResult) -> Shape:
@@ -89,6 +98,8 @@ def shape_of(curve: LightCurve, found: BLSResult) -> Shape:
         beta=beta,
         without_strongest=_without_strongest(level - flux, inside),
         n_transits=len(inside),
+        **_strongest(level - flux, inside, found),
+        scatter=sigma,
     )
 
 
@@ -120,6 +131,18 @@ def _without_strongest(dip: Floats, inside: dict[int, Floats]) -> float:
     rest = np.arange(sums.size) != int(sums.argmax())
     left = sums[rest].sum() / math.sqrt(counts[rest].sum())
     return float(max(0.0, left / (sums.sum() / math.sqrt(counts.sum()))))
+
+
+def _strongest(dip: Floats, inside: dict[int, Floats], found: BLSResult) -> dict[str, Any]:
+    if not inside:
+        return {"strongest_t0": NAN, "strongest_depth": NAN, "strongest_points": 0}
+    number = max(inside, key=lambda n: float(dip[inside[n]].sum()))
+    points = inside[number]
+    return {
+        "strongest_t0": found.t0 + number * found.period,
+        "strongest_depth": float(dip[points].mean()),
+        "strongest_points": len(points),
+    }
 
 
 def red_noise_beta(time: Floats, flux: Floats, duration: float) -> float:

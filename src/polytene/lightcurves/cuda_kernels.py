@@ -64,7 +64,7 @@ def _spectrum(
     lane, threads = cuda.threadIdx.x, cuda.blockDim.x
     curve, p = cuda.blockIdx.y, cuda.blockIdx.x
     period, total = periods[p], totals[curve]
-    bins = int(math.ceil(period / width))
+    bins = int32(math.ceil(period / width))
     longest = sizes[sizes.size - 1]
     pad = oversample if astropy else longest
     base = bins - 1 if astropy else bins
@@ -76,7 +76,7 @@ def _spectrum(
     cuda.syncthreads()
     for i in range(starts[curve] + lane, starts[curve + 1], threads):
         phase = times[i] - math.floor(times[i] / period) * period
-        place = int(phase / width) + 1
+        place = int32(phase / width) + 1  # int() needs a device to compile
         cuda.atomic.add(value, place, pairs[2 * i])
         cuda.atomic.add(weight, place, pairs[2 * i + 1])
     cuda.syncthreads()
@@ -103,12 +103,12 @@ def _spectrum(
             if s < 0.0 and v < _ALL * total:
                 rest = total - v
                 score = s * s / (v * rest * (rest if objective == LIKELIHOOD else 1.0) + _TINY)
-                found = max(found, score)
+                found = score if score > found else found
     best[lane] = found
     cuda.syncthreads()
     if lane == 0:
         for i in range(1, threads):
-            found = max(found, best[i])
+            found = best[i] if best[i] > found else found
         scores[curve, p] = found
 
 

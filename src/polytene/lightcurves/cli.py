@@ -102,7 +102,7 @@ def fetch(options: RunOptions, samples: Path, output: Path, **given: Any) -> Non
 
     def runner(plan: Plan[Any], client: Any, **engine: Any) -> Outcome:
         chosen = options.cluster or options.client or options.workers
-        client = client if chosen else _threads(archive.connections)
+        client = client if chosen else threads_for(archive.connections)
         return fetch_planned(plan, archive=archive, client=client, **engine)
 
     _refuse_run_dir(options)
@@ -115,7 +115,8 @@ def fetch(options: RunOptions, samples: Path, output: Path, **given: Any) -> Non
         finish(options, outcome, **found)
 
 
-def _threads(n: int) -> Any:
+def threads_for(n: int) -> Any:
+    """Return a client of this process whose threads wait for the network."""
     from distributed import Client
 
     return Client(

@@ -49,7 +49,9 @@ myst_enable_extensions = ["substitution", "deflist"]
 myst_heading_anchors = 3
 # Figures that tests/benchmarks writes; the pages say so where there are none.
 _none = "*No figures are stored with this version: run the benchmark above.*"
-_tables = {name: HERE / "_figures" / f"{name}.md" for name in ("codons", "engine")}
+_tables = {
+    name: HERE / "_figures" / f"{name}.md" for name in ("codons", "engine", "genome", "metadata")
+}
 myst_substitutions = {
     f"{name}_figures": path.read_text(encoding="utf-8") if path.exists() else _none
     for name, path in _tables.items()

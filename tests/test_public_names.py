@@ -13,15 +13,32 @@ NAMES = {
     "polytene": [
         "BadInput", "Begun", "Ended", "Event", "Failure", "Folder", "Folding", "Outcome", "Partial",
         "Plan", "PolyteneError", "Reduction", "Rejected", "Settled", "Stage", "Unit", "cluster",
-        "exceptions", "run", "safe_key", "scratch", "versions",
+        "exceptions", "host_scratch", "run", "safe_key", "scratch", "versions",
     ],
     "polytene.codons": [
         "CODONS", "GENETIC_CODES", "Batch", "GeneticCode", "cai", "compare", "count", "count_array",
         "cps", "enc", "gc3s", "genetic_code", "ingest", "ingest_plan", "pairs", "pairs_plan",
-        "plan", "read_cut", "read_usage", "recode", "reduction", "rscu", "stages", "to_cut",
-        "to_long", "to_wide", "write",
+        "plan", "read_cut", "read_usage", "rechunk", "rechunk_plan", "recode", "reduction", "rscu",
+        "stages", "to_cut", "to_long", "to_wide", "write",
     ],
-    "polytene.testing": ["Generated", "genomes", "write_fasta", "write_genbank", "write_set"],
+    "polytene.genome": [
+        "Annotation", "ChunkPlan", "ChunkStrategy", "ExecutorBackend", "Genome",
+        "GenomeAccessor", "GenomeChunker", "GenomicChunk", "MemoryMonitor", "MemoryStats",
+        "ParallelExecutor", "Region", "TaskFile", "TaskGenerator", "aggregate",
+        "annotation_inputs", "annotation_plan", "annotation_run", "composition",
+        "composition_plan", "confidence", "evidence", "features", "format_command",
+        "generate_hypershell_command", "get_chunk_for_task", "get_memory_stats",
+        "get_optimal_workers", "get_slurm_resources", "get_slurm_task_id", "is_slurm_job",
+        "merge_overlapping_results", "n_runs", "parse_region", "plan_chunks", "refine",
+        "suggest", "suggest_chunk_parameters", "track_memory", "write_composition",
+    ],
+    "polytene.metadata": [
+        "KnowledgeBase", "Runs", "build", "diff", "open", "plan", "update", "verify",
+    ],
+    "polytene.testing": [
+        "Assembly", "Generated", "genomes", "write_archive", "write_assembly", "write_dump",
+        "write_fasta", "write_genbank", "write_package_set", "write_set",
+    ],
 }  # fmt: skip
 PAIRS = [(module, name) for module, names in NAMES.items() for name in names]
 

@@ -12,7 +12,7 @@ from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan, Unit
 from polytene.core.reduce import Reduction
 from polytene.core.run import run
-from polytene.core.scratch import Folder, scratch
+from polytene.core.scratch import Folder, host_scratch, scratch
 from polytene.core.stage import Partial, Stage
 from polytene.core.versions import versions
 from polytene.exceptions import BadInput, PolyteneError, Rejected
@@ -40,6 +40,7 @@ __all__ = [
     "Unit",
     "cluster",
     "exceptions",
+    "host_scratch",
     "run",
     "safe_key",
     "scratch",

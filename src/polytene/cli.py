@@ -1,29 +1,44 @@
-"""The command line: one group per room, and the verbs that every run directory knows."""
+"""The command line: one group per room, the verbs of run directories, and setting up."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from polytene import runs_cli, setup_cli
+from polytene.core.recorded import ARGV
 from polytene.exceptions import PolyteneError
 
 ROOMS = {
     "codons": "Codon usage over sequence sets of any size.",
+    "genome": "Cut a genome into even chunks, run anything over them, put the pieces together.",
     "lightcurves": "Transit search and features over lists of targets of any size.",
+    "metadata": "SRA metadata: a dump to a knowledge base, counts, cross-tabs, sample lists.",
 }
 
 
 class Rooms(click.Group):
     """Loads a room only when it is asked for, so that ``--help`` is quick."""
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **more: Any,
+    ) -> click.Context:
+        """Keep the arguments as they were given, for the run directory."""
+        given = list(args)
+        context = super().make_context(info_name, args, parent, **more)
+        context.meta[ARGV] = given
+        return context
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the rooms, then the verbs for run directories."""
+        """Return the rooms, then the other commands."""
         return [*ROOMS, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
@@ -34,12 +49,18 @@ class Rooms(click.Group):
         return group
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List rooms and verbs apart, without importing the rooms."""
+        """List rooms, verbs and setting up apart, without importing the rooms."""
         with formatter.section("Rooms"):
             formatter.write_dl(list(ROOMS.items()))
-        verbs = [(n, c.get_short_help_str(70)) for n, c in sorted(self.commands.items())]
-        with formatter.section("Commands"):
-            formatter.write_dl(verbs)
+        verbs = {c.name for c in runs_cli.COMMANDS}
+        for title, wanted in (("Run directories", True), ("Setting up", False)):
+            rows = [
+                (name, command.get_short_help_str(80))
+                for name, command in self.commands.items()
+                if (name in verbs) == wanted
+            ]
+            with formatter.section(title):
+                formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; our own errors become one message and their exit code."""
@@ -66,85 +87,6 @@ def polytene() -> None:
 
 
 @polytene.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--watch", is_flag=True, help="Show it again every two seconds until the run ends.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(run: Path, watch: bool, as_json: bool) -> None:
-    """Say how far a run is: alive or dead, from any machine."""
-    import time
-
-    from polytene.watch.status import status as look
-    from polytene.watch.tables import show, status_table
-
-    while True:
-        found = look(run)
-        if as_json:
-            click.echo(json.dumps(asdict(found)))
-        else:
-            show(status_table(found))
-        if not watch or found.state != "running":
-            return
-        time.sleep(2)
-
-
-@polytene.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--deep", is_flag=True, help="Read every byte again.")
-def verify(run: Path, deep: bool) -> None:
-    """Check that the files of a run are those that were committed."""
-    from polytene.watch.status import verify as check
-
-    checked, problems = check(run, deep=deep)
-    for problem in problems:
-        click.echo(problem)
-    how = "read" if deep else "looked at; --deep reads every byte"
-    click.echo(f"{checked:,} parts {how}; {len(problems)} problems")
-    sys.exit(1 if problems else 0)
-
-
-@polytene.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
-def quarantine(run: Path, as_json: bool) -> None:
-    """List the units and items that failed, and why."""
-    from polytene.watch.status import quarantine as bad
-    from polytene.watch.status import status as look
-    from polytene.watch.tables import failures_table, show
-
-    failures = bad(run)
-    if as_json:
-        for failure in failures:
-            click.echo(json.dumps(asdict(failure)))
-    elif failures:
-        show(failures_table(failures, look(run).noun))
-    else:
-        click.echo("nothing is quarantined")
-
-
-@polytene.command()
-def versions() -> None:
-    """Print the versions of polytene and of what it computes with."""
-    from polytene.core.versions import versions as found
-
-    for name, version in found().items():
-        click.echo(f"{name:16}{version}")
-
-
-@polytene.command()
-def warmup() -> None:
-    """Compile the kernels ahead of the first run."""
-    import time
-
-    from polytene.codons import kernels, pair_kernels
-
-    start = time.perf_counter()
-    click.echo("compiling the kernels of codons ...", nl=False)
-    kernels.warm()
-    pair_kernels.warm()
-    click.echo(f" done in {time.perf_counter() - start:.1f} s")
-
-
-@polytene.command()
 @click.option(
     "-o",
     "--output",
@@ -161,3 +103,7 @@ def demo(output: Path, workers: int) -> None:
     from polytene.demo import demo as play
 
     play(output, workers)
+
+
+for _command in (*runs_cli.COMMANDS, *setup_cli.COMMANDS):
+    polytene.add_command(_command)

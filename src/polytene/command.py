@@ -1,4 +1,4 @@
-"""What every command that runs a plan shares: options, cluster, progress, signals, exit codes."""
+"""What every command that runs a plan shares: options, cluster, progress, exit codes."""
 
 from __future__ import annotations
 
@@ -6,27 +6,31 @@ import json
 import logging
 import os
 import shutil
-import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
 
 from polytene import clusters
+from polytene.core.events import Begun, Event, OnEvent
 from polytene.core.lock import Lock
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
+from polytene.core.recorded import ARGV, record
 from polytene.exceptions import Interrupted, UsageError
+from polytene.signals import stop_asked
+from polytene.trial import try_alone
+from polytene.watch.explain import no_such_unit
 from polytene.watch.progress import printable, progress
+from polytene.watch.rates import counted
 
 EXIT_INCOMPLETE = 3
+TEMPORARY = "polytene-"
 
 _OPTIONS = (
     click.option("--cluster", default=None, metavar="KIND", help="local (default), a .yaml file, or a scheduler's address."),
@@ -34,7 +38,8 @@ _OPTIONS = (
     click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: one per core]"),
     click.option("--memory-limit", metavar="SIZE", help='Memory per worker, such as "2GB".  [default: a fair share]'),
     click.option("--run-dir", type=click.Path(path_type=Path), help="Where the run keeps its plan, parts and ledger."),
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N units of the plan, for a trial."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N units, for a trial in RUN_DIR.trial."),
+    click.option("--only", multiple=True, metavar="KEY", help="Try this unit alone, in this process, and keep nothing; may be repeated."),
     click.option("--dry-run", is_flag=True, help="Show the plan and stop."),
     click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
     click.option("--max-quarantined", type=click.FloatRange(0, 1), help="Share of the units that may fail.  [default: 0.05, or as configured]"),
@@ -57,6 +62,7 @@ class RunOptions:
     memory_limit: str | None = None
     run_dir: Path | None = None
     limit: int | None = None
+    only: tuple[str, ...] = ()
     dry_run: bool = False
     as_json: bool = False
     max_quarantined: float | None = None
@@ -92,7 +98,7 @@ def run_dir_of(options: RunOptions, output: Path | None) -> Path:
     if options.run_dir:
         return options.run_dir
     if output is None:
-        return Path(tempfile.mkdtemp(prefix="polytene-"))
+        return Path(tempfile.mkdtemp(prefix=TEMPORARY))
     return output.with_name(f"{output.name}.run")
 
 
@@ -102,21 +108,35 @@ def execute(
     runner: Callable[..., Outcome],
     run_dir: Path,
 ) -> Outcome | None:
-    """Run a room's verb with the common options; None after ``--dry-run``.
+    """Run a room's verb with the common options; None after ``--dry-run`` and ``--only``.
 
     ``runner(plan, run_dir=, client=, ...)`` takes what :func:`polytene.run` takes beyond stages
     and reduction.
     """
     run_dir = options.run_dir or run_dir
-    plan = plan.head(options.limit) if options.limit else plan
+    try:
+        return _execute(options, *_asked_for(options, plan, run_dir), runner)
+    finally:
+        if _is_temporary(options, run_dir):
+            with suppress(OSError):  # it holds something
+                run_dir.rmdir()
+
+
+def _execute(
+    options: RunOptions, plan: Plan[Any], run_dir: Path, runner: Callable[..., Outcome]
+) -> Outcome | None:
     if options.dry_run:
         about = {"kind": plan.kind, "planned": len(plan), "params": plan.params}
         text = json.dumps(about) if options.as_json else printable(plan.describe(), keep="\n")
         click.echo(text)
         return None
+    _log_to_stderr(options.verbose)
+    if options.only:
+        if not try_alone(plan, runner, as_json=options.as_json):
+            sys.exit(EXIT_INCOMPLETE)
+        return None
     if options.fresh:
         remove(run_dir)
-    _log_to_stderr(options.verbose)
     shown = progress() if options.show_progress else nullcontext(lambda event: None)
     with stop_asked(options.max_minutes) as stop, shown as on_event:
         try:
@@ -127,12 +147,48 @@ def execute(
                 max_quarantined=options.max_quarantined,
                 on_change=options.on_change,
                 retry_quarantined=options.retry_quarantined,
-                on_event=on_event,
+                on_event=_recording(options, on_event),
                 stop=stop,
             )
         except Interrupted as error:
             error.exit_code = stop.exit_code or error.exit_code  # type: ignore[misc]
             raise
+
+
+def _asked_for(options: RunOptions, plan: Plan[Any], run_dir: Path) -> tuple[Plan[Any], Path]:
+    """Return the plan, or what a trial takes of it, and where that runs."""
+    if options.only:
+        keys = [unit.key for unit in plan]
+        for key in set(options.only) - set(keys):
+            raise no_such_unit(plan.noun, key, keys)
+        return plan.subset(options.only), run_dir
+    if not options.limit or options.limit >= len(plan):
+        return plan, run_dir
+    if not _is_temporary(options, run_dir):
+        run_dir = run_dir.with_name(f"{run_dir.name}.trial")
+    first = counted(options.limit, plan.noun)
+    say(options, f"a trial: {first} of {len(plan):,}; its run directory is {run_dir}")
+    return plan.head(options.limit), run_dir
+
+
+def _is_temporary(options: RunOptions, run_dir: Path) -> bool:
+    made = run_dir.parent == Path(tempfile.gettempdir()) and run_dir.name.startswith(TEMPORARY)
+    return made and options.run_dir is None
+
+
+def _recording(options: RunOptions, on_event: OnEvent) -> OnEvent:
+    """Write the command down, once its run holds the run directory and has a plan there."""
+    context = click.get_current_context(silent=True)
+    argv = context.meta.get(ARGV) if context else None
+
+    def heard(event: Event) -> None:
+        if argv and isinstance(event, Begun):
+            where = Path(event.directory)
+            more = ["--run-dir", str(where)] if _is_temporary(options, where) else []
+            record(where, [*argv, *more], Path.cwd())
+        on_event(event)
+
+    return heard
 
 
 def _cluster(options: RunOptions) -> Any:
@@ -187,38 +243,3 @@ def _log_to_stderr(verbose: int) -> None:
     logger = logging.getLogger("polytene")
     logger.setLevel(min(level, logging.INFO))
     logger.handlers = [handler]
-
-
-class Stop:
-    """Says whether a run should come to its end, and with which exit code."""
-
-    def __init__(self, max_minutes: float | None) -> None:
-        self.exit_code: int | None = None
-        self._deadline = time.monotonic() + 60 * max_minutes if max_minutes else None
-
-    def __call__(self) -> bool:
-        """Whether to stop admitting work."""
-        late = self._deadline is not None and time.monotonic() > self._deadline
-        return late or self.exit_code is not None
-
-    def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Ask for a stop in good order; at the second signal, leave at once."""
-        code = 75 if number == signal.SIGUSR1 else 128 + number
-        if self.exit_code is not None:
-            raise SystemExit(code)
-        self.exit_code = code
-        name = signal.Signals(number).name
-        print(f"{name}: finishing what runs; once more to leave at once", file=sys.stderr)
-
-
-@contextmanager
-def stop_asked(max_minutes: float | None) -> Iterator[Stop]:
-    """Turn SIGINT, SIGTERM, SIGUSR1 and the time limit into a stop in good order."""
-    stop = Stop(max_minutes)
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-    before = [signal.signal(number, stop.on_signal) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,11 +14,21 @@ import yaml
 
 from polytene.exceptions import UsageError
 
+DEFAULT = "default"
+HEADER = (
+    "# Settings of polytene; the values are the defaults. To change one, take away the '# '\n"
+    "# before it and before the names of the sections that it is in.\n\n"
+)
+
+
+def text() -> str:
+    """Return the defaults that polytene ships, with their comments."""
+    return files("polytene").joinpath("polytene.yaml").read_text(encoding="utf-8")
+
 
 def defaults() -> dict[str, Any]:
     """Return the defaults that polytene ships."""
-    text = files("polytene").joinpath("polytene.yaml").read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.safe_load(text)
+    found: dict[str, Any] = yaml.safe_load(text())
     return found
 
 
@@ -54,3 +67,91 @@ def _section(path: str | Path, name: str, value: Any) -> Any:
     if not isinstance(section, dict) or not isinstance(section.get("cluster") or {}, dict):
         raise UsageError(f"{path}: polytene and polytene.cluster hold names and values")
     return {**section, "cluster": section.get("cluster") or {}}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that is in effect.
+
+    Parameters
+    ----------
+    name
+        Such as ``"polytene.cluster.workers"``.
+    value
+        What it is.
+    source
+        ``default``, the name of an environment variable, or the path of a file.
+    known
+        Whether polytene reads it.
+    """
+
+    name: str
+    value: Any
+    source: str
+    known: bool = True
+
+
+def settings(prefix: str = "") -> list[Setting]:
+    """Return the settings in effect whose names begin with ``prefix``, and where each is from.
+
+    ``prefix`` may leave out ``polytene.``.
+
+    Raises
+    ------
+    UsageError
+        If there is no such setting.
+
+    Examples
+    --------
+    >>> settings("cluster.threads")
+    [Setting(name='polytene.cluster.threads', value=1, source='default', known=True)]
+    """
+    known = dict(_leaves(defaults()))
+    found = dict(_leaves({"polytene": dask.config.get("polytene")}))
+    whole = ".".join(filter(None, ["polytene", prefix.removeprefix("polytene").strip(".")]))
+    names = [n for n in {**known, **found} if n == whole or n.startswith(f"{whole}.")]
+    if not names:
+        near = difflib.get_close_matches(whole, known)
+        like = f"; similar: {', '.join(near)}" if near else "; all of them: polytene config show"
+        raise UsageError(f"no setting {whole!r}{like}")
+    sources = _sources()
+    return [Setting(n, found.get(n), sources.get(n, DEFAULT), n in known) for n in names]
+
+
+def _leaves(section: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(section, Mapping):
+        for key, value in section.items():
+            word = str(key).replace("_", "-")
+            yield from _leaves(value, f"{name}.{word}" if name else word)
+    else:
+        yield name, section
+
+
+def _sources() -> dict[str, str]:
+    """Return which file or variable set each setting that is no default, as Dask reads them."""
+    found: dict[str, str] = {}
+    for path, data in dask.config.collect_yaml(dask.config.paths, return_paths=True):
+        own = {"polytene": (data or {}).get("polytene", {})}
+        found |= {name: str(path) for name, _ in _leaves(own)}
+    own = {"polytene": dask.config.collect_env().get("polytene", {})}
+    for name, _ in _leaves(own):
+        found[name] = "DASK_" + name.upper().replace(".", "__").replace("-", "_")
+    return found
+
+
+def write_defaults(path: Path, *, force: bool = False) -> None:
+    """Write the defaults, commented out, as a file to edit.
+
+    Raises
+    ------
+    UsageError
+        If there is a file, unless ``force``; or if it cannot be written.
+    """
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there: edit it, or give --force to replace it")
+    lines = [f"# {line}" if line.strip() else line for line in text().splitlines()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None

@@ -13,10 +13,13 @@ from polytene.clusters import cluster
 from polytene.codons.picture import usage_map
 from polytene.codons.show import long_table
 from polytene.core.files import write_bytes
+from polytene.genome.demo import demo as genome_demo
+from polytene.metadata.demo import demo as metadata_demo
 from polytene.watch.progress import progress
 from polytene.watch.tables import show
 
 GENOMES = 60
+ROOMS = {"genome": genome_demo, "metadata": metadata_demo}
 
 
 def demo(folder: Path, workers: int) -> Path:
@@ -26,8 +29,12 @@ def demo(folder: Path, workers: int) -> Path:
     with cluster("local", workers=workers) as client:
         click.echo(f"Dask dashboard, while this runs: {client.dashboard_link}\n")
         usage = _codons(folder / "codons", client)
+        others = [room(folder / name, client) for name, room in ROOMS.items()]
+    page = usage_map(usage, "polytene demo: generated organelle genomes")
+    rest = "".join(f"<hr>{part}" for part in others)
+    page = page.replace("</body>", f'<div style="font: 14px sans-serif">{rest}</div></body>')
     report = folder / "report.html"
-    write_bytes(report, usage_map(usage, "polytene demo: generated organelle genomes").encode())
+    write_bytes(report, page.encode())
     click.echo(f"\nReport: {report.absolute()}")
     return report
 

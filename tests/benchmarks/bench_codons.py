@@ -9,6 +9,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +155,43 @@ def bench_read(report: Report, folder: Path, n: int) -> None:
         report.add(name, figure, "x", f"<= {most}", figure <= most)
 
 
+def bench_packed(report: Report, folder: Path, n: int) -> None:
+    """Count whole sequences of a packed set and of its zstd twin, from the file to the table."""
+    write_set(folder / "x.parquet", n, "zstd")
+    sets = {"zstd": folder / "text", "packed": folder / "packed"}
+    for name, path in sets.items():
+        codons.rechunk(folder / "x.parquet", path, pack=name == "packed")
+
+    def job(path: Path) -> Callable[[], None]:
+        plan = codons.plan(path)
+        return lambda: [codons.stages(plan)[0].func(batch) for batch in plan]  # type: ignore
+
+    seconds = interleaved({name: job(path) for name, path in sets.items()}, 7)
+    figure = ratio(seconds["zstd"], seconds["packed"])
+    report.add("zstd set over its packed twin, end to end", figure, "x", ">= 5", figure >= 5)
+    sizes = {k: sum(f.stat().st_size for f in p.glob("*.parquet")) for k, p in sets.items()}
+    figure = sizes["packed"] / sizes["zstd"]
+    report.add("size of the packed set over that of the zstd set", figure, "x", "<= 1", figure <= 1)
+
+
+def bench_long(report: Report, folder: Path, n: int) -> None:
+    """Ingest and count one sequence under a worker of 600 MB."""
+    path = folder / "long.fa"
+    random = np.random.default_rng(1)
+    with open(path, "wb") as file:
+        file.write(b">chr1\n")
+        for _ in range(0, n, 10_000_000):
+            file.write(bases(10_000_000, random).tobytes() + b"\n")
+    with cluster("local", workers=1, memory_limit="600MB") as client:
+        codons.ingest(path, folder / "long", genetic_code=1, client=client)
+        for mode in ("frame", "six-frame"):
+            made = codons.count(folder / "long", run_dir=folder / mode, mode=mode, client=client)
+            assert made.complete
+        peak = max(client.run(peak_rss).values()) / 1e6
+    name = f"one sequence of {n / 1e6:.0f} Mb, ingested and counted: worker peak RSS"
+    report.add(name, peak, "MB", "< 600", peak < 600)
+
+
 def bench_cluster(report: Report, folder: Path, n: int) -> None:
     """Count a set of the original's size under two workers of 600 MB."""
     for name, one_group in (("row groups of 34 MB", False), ("one row group", True)):
@@ -210,6 +248,8 @@ def main() -> None:
         folder = Path(temporary)
         bench_kernel(report, 104_000_000 // scale)
         bench_read(report, folder, 417_000_000 // scale)
+        bench_packed(report, folder, 417_000_000 // scale)
+        bench_long(report, folder, 300_000_000 // scale)
         bench_cluster(report, folder, 2_800_000_000 // scale)
         if args.spark:
             bench_spark(report, folder, 10_000_000)

@@ -6,10 +6,12 @@ Run it alone on the machine: ``python tests/benchmarks/bench_engine.py [--quick]
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import dask
@@ -17,7 +19,7 @@ import psutil
 from bench import Report
 from distributed import Client
 
-from polytene import Plan, Reduction, Unit, cluster, run
+from polytene import Plan, Reduction, Stage, Unit, cluster, run
 from polytene.core.sandbox import Sandbox
 
 PROCESS = psutil.Process()
@@ -137,6 +139,92 @@ def bench_sandbox(report: Report, n: int) -> None:
     report.add("a call into a sandbox", each, "us", "<= 150", each <= 150)
 
 
+DOWNLOADS, SLOTS, SECONDS = 30, 5, 0.2
+
+
+def stamp(log: str, word: str, key: str) -> None:
+    """Append a moment to a file that all workers share."""
+    handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(handle, f"{time.monotonic_ns()} {word} {key}\n".encode())
+    os.close(handle)
+
+
+def download(unit: Unit, log: str) -> str:
+    """Hold a slot for a while."""
+    stamp(log, "begin", unit.key)
+    time.sleep(SECONDS)
+    stamp(log, "end", unit.key)
+    return unit.key
+
+
+def parse(unit: Unit, key: str, log: str) -> int:
+    """Hold no slot."""
+    stamp(log, "next", unit.key)
+    return 1
+
+
+def short(unit: Unit) -> int:
+    """Be another run's work, which is not limited."""
+    time.sleep(SECONDS)
+    return 1
+
+
+def unrelated(client: Client, folder: Path) -> float:
+    """Return the seconds of a run of 20 units that has nothing to do with downloads."""
+    plan, run_dir = Plan("other", Lazy(20)), tempfile.mkdtemp(dir=folder)
+    start = time.perf_counter()
+    run(plan, [short], Reduction(sum), run_dir=run_dir, client=client)
+    return time.perf_counter() - start
+
+
+def bench_limits(report: Report, client: Client, folder: Path) -> None:
+    """Hold 30 downloads to five at a time, beside work that has no part in the limit."""
+    log = str(folder / "stamps")
+    stages = [Stage(partial(download, log=log), uses={"net": 1}), partial(parse, log=log)]
+
+    def downloads() -> None:
+        plan, run_dir = Plan("downloads", Lazy(DOWNLOADS)), tempfile.mkdtemp(dir=folder)
+        limits = {"net": SLOTS}
+        run(plan, stages, Reduction(sum), run_dir=run_dir, client=client, limits=limits)
+
+    go(client, 10, folder)
+    downloads()
+    Path(log).unlink()
+    downloads()
+    moments = [line.split() for line in sorted(Path(log).read_text().splitlines())]
+    now = peak = 0
+    at: dict[tuple[str, str], int] = {}
+    for moment, word, key in moments:
+        now += {"begin": 1, "end": -1}.get(word, 0)
+        peak = max(peak, now)
+        at[word, key] = int(moment)
+    keys = {key for _, key in at}
+    wall = (max(at["end", k] for k in keys) - min(at["begin", k] for k in keys)) / 1e9
+    ideal = DOWNLOADS / SLOTS * SECONDS
+    gaps = sorted((at["next", k] - at["end", k]) / 1e6 for k in keys)
+    what = f"{DOWNLOADS} downloads of {SECONDS} s, {SLOTS} at a time"
+    report.add(f"{what}: most at once", peak, "", f"== {SLOTS}", peak == SLOTS)
+    report.add(f"{what}: seconds over the ideal", wall / ideal, "x", "<= 1.2", wall <= 1.2 * ideal)
+    middle = gaps[len(gaps) // 2]
+    report.add(f"{what}: end to the next stage's begin", middle, "ms", "<= 50", middle <= 50)
+    bench_beside(report, client, folder, downloads)
+
+
+def bench_beside(report: Report, client: Client, folder: Path, downloads) -> None:
+    """Compare another run alone with the same beside downloads that wait for a slot."""
+    alone, beside = [], []
+    for _ in range(3):
+        alone.append(unrelated(client, folder))
+        thread = threading.Thread(target=downloads)
+        thread.start()
+        time.sleep(SECONDS)
+        beside.append(unrelated(client, folder))
+        thread.join()
+    ratio = sorted(beside)[1] / sorted(alone)[1]
+    report.add("a run beside downloads that wait, over the same alone", ratio, "x", "<= 1.2",
+               ratio <= 1.2)  # fmt: skip
+
+
 def main() -> None:
     """Run the benchmarks, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -152,6 +240,8 @@ def main() -> None:
             bench_tasks(report, client, folder, 3000 // scale)
             bench_blocks(report, client, folder, 100_000 // scale)
             bench_million(report, client, folder, 1_000_000 // scale)
+        with cluster("local", workers=2, threads=8, memory_limit="2GB") as client:
+            bench_limits(report, client, folder)
     report.write(args.output)
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from polytene import Plan, Reduction, Unit, cluster, run
+from polytene.clusters.guard import descendants
 from polytene.core.tools import run_tool
 
 HOG = "import time; x = bytearray(b'x') * 1_500_000_000; time.sleep(20)"
@@ -37,3 +44,54 @@ def test_a_program_over_the_limit_is_ended_and_named_and_the_worker_lives(tmp_pa
     pids = set(small.run(os.getpid).values())
     assert pids == {out.result[0][0]}, "it is still the worker that ran the first unit"
     assert (out.computed, len(out.result)) == (2, 2)
+
+
+def leave_a_child(unit):
+    child = subprocess.Popen(["sleep", "1234"], start_new_session=True)
+    Path(unit.key).write_text(str(child.pid))
+    time.sleep(1)  # longer than the guard takes to look
+    if unit.kill:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return child.pid
+
+
+@dataclass(frozen=True)
+class Leaver(Unit):
+    """A unit whose function starts a program and leaves it behind."""
+
+    kill: bool = False
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_what_a_worker_left_behind_ends_with_it(tmp_path, monkeypatch, kill):
+    """By its death, and by the end of the cluster."""
+    monkeypatch.chdir(tmp_path)
+    plan = Plan("leavers", [Leaver("pid", kill=kill)])
+    with cluster("local", workers=1, dashboard_port=0) as client:
+        client.run(os.chdir, str(tmp_path))
+        done = client.submit(leave_a_child, next(iter(plan)), retries=0)
+        with suppress(Exception):
+            done.result(timeout=20)
+        pid = int((tmp_path / "pid").read_text())
+        assert not kill or gone(pid)
+    assert gone(pid)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, or ends within seconds."""
+    with suppress(psutil.NoSuchProcess):
+        psutil.wait_procs([psutil.Process(pid)], timeout=10)
+        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
+    return True
+
+
+def test_the_tree_is_that_of_psutil():
+    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
+    with subprocess.Popen([sys.executable, "-c", nested], stdin=subprocess.PIPE) as child:
+        deadline = time.monotonic() + 10
+        while len(descendants(os.getpid())) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        ours = set(descendants(os.getpid()))
+        assert ours == set(psutil.Process().children(recursive=True))
+        assert len(ours) >= 2
+        child.communicate(b"\n")

@@ -30,7 +30,8 @@ def counted(rows) -> Counted:
     numbers = np.array([c for _, c, _ in rows], np.int64)
     codes = np.array([code for _, _, code in rows], np.int64)
     group = pa.array([g for g, _, _ in rows], pa.string())
-    return Counted(counts, numbers, numbers % 2 > 0, codes, group)
+    first = np.ones(n, bool)
+    return Counted(first, counts, numbers, numbers % 2 > 0, codes, group)
 
 
 @given(rows=ROWS, cuts=st.lists(st.integers(0, 20), max_size=4), random=st.randoms())

@@ -69,7 +69,7 @@ def test_a_sample_does_not_depend_on_how_the_rows_are_stored(tmp_path, count):
 
 def test_a_sample_larger_than_the_set_is_refused(tmp_path):
     folder = write_set(tmp_path / "s", sequences=3)
-    with pytest.raises(UsageError, match="4 rows of 3"):
+    with pytest.raises(UsageError, match="4 of 3"):
         codons.plan(folder, sample=4)
 
 
@@ -108,7 +108,7 @@ def test_a_damaged_file_does_not_break_the_sample(tmp_path, count, n):
     data[4 : len(data) // 2] = bytes(len(data) // 2 - 4)
     path.write_bytes(data)
     if n > 6:
-        with pytest.raises(UsageError, match=f"{n} rows of 6"):
+        with pytest.raises(UsageError, match=f"{n} of 6"):
             count(folder, sample=n)
         return
     outcome = count(folder, sample=n)

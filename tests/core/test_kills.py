@@ -122,13 +122,17 @@ def test_a_worker_killed_in_the_middle(tmp_path, undisturbed):
 MEMORY = ("memory memory-limit", "memory MemoryError")
 
 
+# In its worker and in a sandbox; once more where that can help: no worker has more memory.
+TIMES = {"poison": 3, "hungry": 2}
+
+
 @pytest.mark.parametrize(("mode", "reasons"), [("poison", ("tool died",)), ("hungry", MEMORY)])
 def test_a_unit_that_kills_its_workers(tmp_path, mode, reasons):
     folder = tmp_path / "run"
     said = finish(folder, mode)
     assert said in [f"24 23 0 ['u5 {reason}']\n" for reason in reasons]
     ran = executions(folder)
-    assert ran.pop("u5") == 3, "once in its worker, once in a sandbox, and one retry"
+    assert ran.pop("u5") == TIMES[mode]
     assert len(ran) == 23
     assert sum(ran.values()) <= 23 + 4, "bystanders run once more at most"
     assert [f.key for f in quarantine(folder)] == ["u5"]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.core.pinned import allocate, cluster, notes
 
+from polytene import Plan, Reduction, Stage, Unit, run
 from polytene.core.failure import CATEGORIES, Failure
+from polytene.core.isolate import Gate, cap_of
 from polytene.core.retry import POLICIES, Breaker, Policy, Retries
 from polytene.exceptions import PreflightError
 
@@ -69,3 +75,75 @@ def test_the_breaker_counts_categories_apart_and_items_not_at_all():
 
 def test_a_user_who_accepts_all_failures_is_not_stopped():
     Breaker(share=1.0).settled(100, failures(100, "input"))
+
+
+SMALL, LARGE = "127.0.0.2", "127.0.0.3"
+WORKERS = {
+    SMALL: ["--nthreads", "1", "--memory-limit", "600MB"],
+    LARGE: ["--nthreads", "2", "--memory-limit", "1.6GB"],
+}
+MIDDLE, HUGE = 1_000_000_000, 4_000_000_000
+
+
+def join(values):
+    return [x for v in values for x in v]
+
+
+def test_what_died_for_memory_is_tried_once_more_alone_where_there_is_most(tmp_path):
+    """A thread of either worker may allocate less than MIDDLE, the whole large one more."""
+    keys = [f"u{n}" for n in range(12)]
+    sizes = {"u1": MIDDLE, "u4": HUGE, "u5": MIDDLE}
+    log = tmp_path / "log"
+    stage = Stage(partial(allocate, log=str(log), sizes=sizes), isolate=True)
+    with cluster(tmp_path, WORKERS) as made:
+        out = run(
+            Plan("k", [Unit(key) for key in keys]), [stage], Reduction(join),
+            run_dir=tmp_path / "run", client=made.client, max_quarantined=1,
+        )  # fmt: skip
+    assert out.result == [key for key in keys if key != "u4"]
+    assert [(f.key, f.category) for f in out.quarantined] == [("u4", "memory")]
+    found = notes(log)
+    ran = {key: [n.host for n in found if (n.word, n.key) == ("begin", key)] for key in keys}
+    assert [len(ran[key]) for key in keys] == [2 if key in sizes else 1 for key in keys]
+    for key in sizes:
+        assert ran[key][1] == LARGE
+        last = [i for i, n in enumerate(found) if n.key == key and n.host == LARGE][-2:]
+        inside = [n for n in found[last[0] + 1 : last[1]] if n.host == LARGE]
+        assert inside == [], "nothing else ran on the worker"
+
+
+def test_what_no_worker_has_more_memory_for_is_not_tried_again(tmp_path):
+    log = tmp_path / "log"
+    stage = Stage(partial(allocate, log=str(log), sizes={"u1": MIDDLE}), isolate=True)
+    with cluster(tmp_path, {SMALL: WORKERS[SMALL], LARGE: WORKERS[SMALL]}) as made:
+        out = run(
+            Plan("k", [Unit(f"u{n}") for n in range(4)]), [stage], Reduction(join),
+            run_dir=tmp_path / "run", client=made.client, max_quarantined=1,
+        )  # fmt: skip
+    assert [f.key for f in out.quarantined] == ["u1"]
+    assert sum(n.word == "begin" for n in notes(log)) == 4
+
+
+def test_a_cap_is_a_share_of_the_worker():
+    assert cap_of(4e9) == 2 * cap_of(4e9, 2) == int(0.9 * 4e9)
+
+
+def test_who_is_alone_behind_a_gate_is_alone():
+    gate, inside, seen = Gate(), [], []
+    mutex = threading.Lock()
+
+    def go(n):
+        alone = n % 7 == 3
+        with gate.entered(alone=alone):
+            with mutex:
+                inside.append(n)
+                seen.append((alone, len(inside)))
+            threading.Event().wait(0.001)
+            with mutex:
+                inside.remove(n)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(go, range(200)))
+    assert len(seen) == 200
+    assert all(count == 1 for alone, count in seen if alone)
+    assert max(count for _, count in seen) > 1

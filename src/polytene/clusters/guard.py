@@ -1,13 +1,15 @@
 """A memory limit for the whole process tree of a worker, external programs included.
 
 The nanny counts its worker process only: a program that a worker starts may take all memory of
-the machine. This plugin counts the tree, and ends the largest child before the worker suffers.
+the machine. This plugin counts the tree, and ends the largest child before the worker suffers. What
+a worker leaves behind when it ends is ended, too.
 """
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -40,12 +42,15 @@ class TreeMemory(NannyPlugin):  # type: ignore[misc]
     def setup(self, nanny: Any) -> None:
         """Begin to look."""
         self.nanny = nanny
+        self.worker: int | None = None
+        self.below: list[psutil.Process] = []
         self.look = PeriodicCallback(self.check, self.interval * 1000)
         self.look.start()
 
     def teardown(self, nanny: Any) -> None:
-        """Stop looking."""
+        """Stop looking, and end what the worker started."""
         self.look.stop()
+        _end(self.below)
 
     def check(self) -> None:
         """End the largest child if the tree is too large, and say so in the cluster's events."""
@@ -53,12 +58,16 @@ class TreeMemory(NannyPlugin):  # type: ignore[misc]
         process = getattr(getattr(self.nanny, "process", None), "process", None)
         if not limit or process is None or not process.pid:
             return
+        if process.pid != self.worker:
+            _end(self.below)
+            self.worker = process.pid
         try:
             worker = psutil.Process(process.pid)
-            sizes = {child: _rss(child) for child in worker.children(recursive=True)}
-            total = _rss(worker) + sum(sizes.values())
+            self.below = descendants(process.pid)
         except psutil.Error:
             return
+        sizes = {child: _rss(child) for child in self.below}
+        total = _rss(worker) + sum(sizes.values())
         if total <= limit * self.fraction or not sizes:
             return
         largest = max(sizes, key=lambda child: sizes[child])
@@ -71,6 +80,32 @@ class TreeMemory(NannyPlugin):  # type: ignore[misc]
         with suppress(OSError):
             tell(os.getpgid(largest.pid), why)
             largest.kill()
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    """Return the processes below one, at any depth.
+
+    Where the system lists the children of a process, nothing else is looked at: five times a
+    second, a look at every process of a busy machine is dear.
+    """
+    if not Path(f"/proc/{pid}/task/{pid}/children").exists():
+        return psutil.Process(pid).children(recursive=True)
+    found: list[psutil.Process] = []
+    waiting = [pid]
+    while waiting:
+        for file in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+            with suppress(OSError, psutil.Error):
+                for child in map(int, file.read_text().split()):
+                    found.append(psutil.Process(child))
+                    waiting.append(child)
+    return found
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    """End processes; one that took over the number of another is left alone."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def _rss(process: psutil.Process) -> int:

@@ -1,6 +1,7 @@
 """Codon usage over sequence sets of any size.
 
-``ingest`` turns FASTA and GenBank files into a Parquet set; ``count`` counts the codons of a set;
+``ingest`` turns FASTA and GenBank files into a Parquet set, ``rechunk`` other Parquet files;
+``count`` counts the codons of a set;
 ``rscu``, ``enc``, ``cai``, ``gc3s`` and ``compare`` read the counts; ``pairs`` counts neighbours.
 """
 
@@ -14,6 +15,7 @@ from polytene.codons.measures import enc, gc3s
 from polytene.codons.pair_scores import cps
 from polytene.codons.pairs import pairs, pairs_plan
 from polytene.codons.plan import Batch, plan
+from polytene.codons.rechunk import rechunk, rechunk_plan
 from polytene.codons.result import rscu, to_long, to_wide, write
 from polytene.codons.run import count, reduction, stages
 from polytene.codons.usage import read_usage, recode
@@ -38,6 +40,8 @@ __all__ = [
     "plan",
     "read_cut",
     "read_usage",
+    "rechunk",
+    "rechunk_plan",
     "recode",
     "reduction",
     "rscu",

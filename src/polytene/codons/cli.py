@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from pathlib import Path
@@ -12,20 +13,21 @@ import pyarrow as pa
 import xarray as xr
 
 from polytene import codons
-from polytene.codons.ingest import ingest_planned
+from polytene.codons.device import Device
 from polytene.codons.measures_cli import COMMANDS
-from polytene.codons.options import batch_options
+from polytene.codons.options import CODE, batch_options
 from polytene.codons.pairs_cli import pairs
 from polytene.codons.run import count_plan
+from polytene.codons.sets_cli import ingest, rechunk
 from polytene.codons.show import long_table
 from polytene.command import RunOptions, execute, finish, run_dir_of, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
+from polytene.watch.rates import counted
 from polytene.watch.tables import show
 
 LONGEST_NAME = 220
-CODE = click.IntRange(1, 33)
 
 
 class GeneticCode(click.ParamType[Any]):
@@ -43,73 +45,8 @@ def group() -> None:
     """Codon usage over sequence sets of any size."""
 
 
-for _command in (*COMMANDS, pairs):
+for _command in (ingest, rechunk, *COMMANDS, pairs):
     group.add_command(_command)
-
-
-@group.command()
-@click.argument("inputs", nargs=-1, required=True, type=click.Path())
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the set; also the run directory.",
-)
-@click.option(
-    "--row-group-mb",
-    type=click.FloatRange(min=0, min_open=True),
-    default=48.0,
-    show_default=True,
-    help="Uncompressed size of a row group.",
-)
-@click.option(
-    "--genetic-code", type=CODE, metavar="N", help="NCBI code of sequences whose file names none."
-)
-@run_options
-def ingest(
-    options: RunOptions,
-    inputs: tuple[str, ...],
-    output: Path,
-    row_group_mb: float,
-    genetic_code: int | None,
-) -> None:
-    """Turn FASTA and GenBank files (plain, .gz or .bgz) into a Parquet set.
-
-    A CDS without /transl_table takes the code of its record; both are counted. A CDS that does
-    not translate to its /translation is kept, counted and marked. The same command again resumes.
-    """
-    if options.run_dir:
-        raise UsageError("--run-dir: the set is its own run directory, leave it out")
-    plan = codons.ingest_plan(inputs, row_group_mb=row_group_mb, genetic_code=genetic_code)
-
-    def runner(plan: Plan[Any], run_dir: Path, **engine: Any) -> Outcome:
-        return ingest_planned(plan, run_dir, **engine)
-
-    outcome = execute(options, plan, runner, output)
-    if outcome is not None:
-        totals = outcome.result["totals"]
-        say(options, _ingested(totals, output) if totals else f"{output}: nothing was ingested")
-        finish(options, outcome, totals=totals, output=str(output))
-
-
-def _ingested(totals: dict[str, int], output: Path) -> str:
-    """Return what an ingest found; what it did not find is not mentioned."""
-    lines = [f"{output}: {totals['sequences']:,} sequences, {totals['bases']:,} bases"]
-    said = [
-        (totals["cds"], "coding sequences"),
-        (totals["record_code"], "of them took their record's genetic code"),
-        (totals["no_code"], "of them have no genetic code that is known"),
-        (totals["pseudo"], "pseudogenes left out"),
-    ]
-    if text := ", ".join(f"{n:,} {what}" for n, what in said if n):
-        lines.append(text)
-    if totals["translated"]:
-        lines.append(
-            f"{totals['disagree']:,} of {totals['translated']:,} do not translate to the "
-            "/translation of their record (column translation_agrees)"
-        )
-    return "\n".join(lines)
 
 
 @group.command()
@@ -122,10 +59,11 @@ def _ingested(totals: dict[str, int], output: Path) -> str:
 )
 @click.option(
     "--mode",
-    type=click.Choice(["frame", "cds"]),
+    type=click.Choice(["frame", "cds", "six-frame"]),
     default="frame",
     show_default=True,
-    help="frame: in-frame trinucleotides of whole sequences; cds: codons of coding sequences.",
+    help="frame: in-frame trinucleotides of whole sequences; six-frame: those of all frames of "
+    "both strands; cds: codons of coding sequences.",
 )
 @click.option(
     "--frame",
@@ -149,6 +87,13 @@ def _ingested(totals: dict[str, int], output: Path) -> str:
     help="NCBI code; auto: what the set says, never a silent 1.",
 )
 @batch_options
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    default="cpu",
+    show_default=True,
+    help="cuda: on the GPUs of workers that own one; the counts are equal, and no faster.",
+)
 @click.option("--rscu", "with_rscu", is_flag=True, help="Add relative synonymous codon usage.")
 @click.option(
     "--min-count",
@@ -182,6 +127,7 @@ def count(
     skip_stops: bool,
     top: int | None,
     layout: str | None,
+    device: Device,
     **chosen: Any,
 ) -> None:
     """Count the codons of a set of any size, in bounded memory.
@@ -199,7 +145,8 @@ def count(
     plan = codons.plan(inputs, **chosen)
     say(options, _summary(plan, chosen))
     with_dir = run_dir_of(options, output)
-    outcome = execute(options, plan, lambda plan, **engine: count_plan(plan, **engine), with_dir)
+    runner = functools.partial(count_plan, device=device)
+    outcome = execute(options, plan, runner, with_dir)
     if outcome is not None:
         table = _table(outcome.result, layout, with_rscu, hiding)
     if output is None and options.run_dir is None and (outcome is None or outcome.complete):
@@ -228,18 +175,21 @@ def _summary(plan: Plan[Any], chosen: dict[str, Any]) -> str:
     mode = {
         "frame": f"in-frame trinucleotides from base {chosen['frame'] + 1} of whole sequences",
         "cds": "codons of coding sequences",
+        "six-frame": "trinucleotides of whole sequences, in all six reading frames",
     }[chosen["mode"]]
     bare = len({b.path for b in plan if b.cds is None and b.stop}) if chosen["mode"] == "cds" else 0
     lines = [
         f"count {mode}, by {chosen['by']}, genetic code {chosen['genetic_code']}, "
         f"softmask {chosen['softmask']}",
-        f"{len({b.path for b in plan}):,} files, {rows:,} rows, {len(plan):,} batches of at most "
+        f"{counted(len({b.path for b in plan}), 'file')}, {counted(rows, 'row')}, "
+        f"{counted(len(plan), 'batch')} of at most "
         f"{chosen['batch_size']:,} rows or {chosen['batch_bytes']}",
     ]
     if chosen["sample"]:
-        lines.append(f"only a sample of {chosen['sample']:,} rows, by the hash of seq_id")
+        lines.append(f"only a sample of {chosen['sample']:,} sequences, by the hash of seq_id")
     if bare:
-        lines.append(f"{bare} files have no annotation: each sequence in them is taken as one CDS")
+        without = counted(bare, "file")
+        lines.append(f"{without} without annotation: each sequence there is taken as one CDS")
     return "\n".join(lines)
 
 
@@ -258,7 +208,7 @@ def _deliver(
     elif not options.as_json:
         show(long_table(table))
     groups = int((result["n_seq"].values > 1).sum()) if result.attrs["by"] == "seq_id" else 0
-    if groups and result.attrs["mode"] == "frame":
+    if groups and result.attrs["mode"] != "cds":
         say(options, f"{groups:,} ids stand for more than one sequence; each is one group")
     n_codons, n_ambiguous = int(result["n_codons"].sum()), int(result["n_ambiguous"].sum())
     where = f"; {output}" if output else ""

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 
 from polytene.codons.arrays import spans
 from polytene.codons.groups import Counted
-from polytene.codons.kernels import Softmask, count_pieces
+from polytene.codons.kernels import Bytes, Softmask
+from polytene.codons.reading import Slice
 from polytene.codons.sets import CODING
-from polytene.exceptions import BadInput, Rejected
+from polytene.exceptions import BadInput
 from polytene.formats.parquet import Footer, read_footer
 
 Int64s = np.ndarray[Any, np.dtype[np.int64]]
@@ -48,49 +49,41 @@ class Coding:
             raise BadInput("damaged-cds", f"{path}: {wrong}; ingest the set again")
         return cls(path, table, table.column("row").to_numpy())
 
-    def between(self, start: int, stop: int) -> pa.Table:
-        """Return the coding sequences of rows ``start`` to ``stop`` (not included)."""
-        a, b = np.searchsorted(self.rows, [start, stop])
-        return self.table.slice(int(a), int(b - a))
+    def on(self, rows: Slice) -> pa.Table:
+        """Return the coding sequences on the usable rows of a slice.
+
+        Raises
+        ------
+        BadInput
+            ``damaged-cds`` if they belong to other sequences.
+        """
+        a, b = np.searchsorted(self.rows, [rows.row, rows.row + rows.data.num_rows])
+        table = self.table.slice(int(a), int(b - a))
+        number = table.column("row").to_numpy() - rows.row
+        if "seq_id" in rows.data.schema.names:
+            ids = pa.chunked_array([rows.data.column("seq_id").take(pa.array(number))])
+            if not ids.cast(pa.string()).equals(table.column("seq_id")):
+                detail = f"{self.path}: it is of other sequences; ingest the set again"
+                raise BadInput("damaged-cds", detail)
+        return table.filter(pa.array(rows.usable[number]))
 
 
-def count_coding(
-    data: pa.RecordBatch,
-    start: int,
-    coding: Coding,
-    by: str,
-    softmask: Softmask,
-    keep: np.ndarray[Any, np.dtype[np.bool_]] | None,
-    bad: set[int],
-    rejected: list[Rejected],
-) -> Counted:
-    """Count the coding sequences of a slice of rows that begins with row ``start`` of the file."""
-    table = coding.between(start, start + data.num_rows)
-    rows = table.column("row").to_numpy()
-    if "seq_id" in data.schema.names:
-        ids = pa.chunked_array([data.column("seq_id").take(pa.array(rows - start))])
-        if not ids.cast(pa.string()).equals(table.column("seq_id")):
-            raise BadInput(
-                "damaged-cds", f"{coding.path}: it is of other sequences; ingest the set again"
-            )
-    good = np.array([r not in bad for r in rows.tolist()], dtype=bool)
-    if keep is not None:
-        good &= keep[rows - start]
-    table, rows = table.filter(pa.array(good)), rows[good]
-    bases, first, stop = spans(data.column("sequence"))
-    pieces = _Pieces.of(table)
-    owner = np.repeat(rows - start, np.diff(pieces.first_piece))
-    starts, ends = first[owner] + pieces.starts, first[owner] + pieces.ends
-    if (ends > stop[owner]).any():
-        raise BadInput("damaged-cds", f"{coding.path}: a coding sequence leaves its sequence")
+def count_coding(rows: Slice, coding: Coding, by: str, softmask: Softmask) -> Counted:
+    """Count the coding sequences on a slice of rows."""
+    data, table = rows.data, coding.on(rows)
+    number = table.column("row").to_numpy() - rows.row
+    pieces = Pieces.of(table)
+    starts, ends, bases = pieces.inside(rows, number, coding.path)
     skip = table.column("codon_start").to_numpy().astype(np.int64) - 1
     place = (starts, ends, pieces.strands, pieces.first_piece, skip)
-    counts = count_pieces(bases, *place, softmask=softmask)
+    counts = rows.kernels.count_pieces(bases, *place, softmask=softmask)
     sizes = np.maximum(pieces.sizes - skip, 0)
     completed = _completed(table)
     codes = table.column("transl_table").fill_null(0).to_numpy().astype(np.int64)
-    group = _group(data, table, rows - start, by)
-    return Counted(counts, sizes // 3, (sizes % 3 > 0) & ~completed, codes, group, rejected)
+    group = _group(data, table, number, by)
+    partial = (sizes % 3 > 0) & ~completed
+    whole = np.ones(len(sizes), bool)
+    return Counted(whole, counts, sizes // 3, partial, codes, group)
 
 
 def _damage(table: pa.Table, footer: Footer) -> str | None:
@@ -120,14 +113,17 @@ def _damage(table: pa.Table, footer: Footer) -> str | None:
 
 
 @dataclass
-class _Pieces:
+class Pieces:
+    """The pieces of some coding sequences, one after the other."""
+
     starts: Int64s
     ends: Int64s
     strands: Int64s
     first_piece: Int64s
 
     @classmethod
-    def of(cls, table: pa.Table) -> _Pieces:
+    def of(cls, table: pa.Table) -> Pieces:
+        """Return the pieces of the rows of a table of coding sequences."""
         lists = [table.column(n).combine_chunks() for n in ("starts", "ends", "strands")]
         starts, ends, strands = (
             x.flatten().to_numpy(zero_copy_only=False).astype(np.int64) for x in lists
@@ -135,6 +131,23 @@ class _Pieces:
         sizes = lists[0].value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
         first_piece = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         return cls(starts, ends, strands, first_piece)
+
+    def inside(self, rows: Slice, number: Int64s, path: str) -> tuple[Int64s, Int64s, Bytes]:
+        """Return where the pieces lie in the bases of a slice, and those bases.
+
+        ``number`` is the row in the slice of each coding sequence.
+
+        Raises
+        ------
+        BadInput
+            ``damaged-cds`` if a piece leaves its sequence.
+        """
+        bases, first, stop = spans(rows.sequence)
+        owner = np.repeat(number, np.diff(self.first_piece))
+        starts, ends = first[owner] + self.starts, first[owner] + self.ends
+        if (ends > stop[owner]).any():
+            raise BadInput("damaged-cds", f"{path}: a coding sequence leaves its sequence")
+        return starts, ends, bases
 
     @property
     def sizes(self) -> Int64s:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from polytene.codons.code import CODONS, GeneticCode
 from polytene.codons.code import genetic_code as known_code
-from polytene.codons.result import FRAME_WARNING, _codes_for
+from polytene.codons.result import FRAME_WARNING, OF_FRAMES, _codes_for
 from polytene.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ def per_group(
     for code in np.unique(codes):
         rows = codes == code
         out[rows] = measure(values[rows], known_code(int(code)))
-    if result.attrs.get("mode") == "frame":
+    if result.attrs.get("mode") in OF_FRAMES:
         attrs = {**attrs, "warning": FRAME_WARNING}
     measured = array.isel(codon=0, drop=True).drop_vars("amino_acid", errors="ignore")
     measured = measured.copy(data=out).rename(name)

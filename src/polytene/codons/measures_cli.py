@@ -15,7 +15,7 @@ from polytene.codons.code import CODONS
 from polytene.codons.compare import compare as compare_tables
 from polytene.codons.compare import largest, summary
 from polytene.codons.cut import read_cut, to_cut
-from polytene.codons.result import FRAME_WARNING, to_long, write
+from polytene.codons.result import FRAME_WARNING, OF_FRAMES, to_long, write
 from polytene.codons.result import rscu as rscu_of
 from polytene.codons.show import long_table
 from polytene.codons.usage import group_column, read_usage, recode
@@ -218,5 +218,5 @@ def _deliver(table: pa.Table, output: Path | None, usage: xr.Dataset, measure: s
     else:
         write(table, output, {**usage.attrs, "measure": measure})
         click.echo(printable(f"{output}: {table.num_rows:,} rows"))
-    if usage.attrs.get("mode") == "frame":
+    if usage.attrs.get("mode") in OF_FRAMES:
         click.echo(f"note: {FRAME_WARNING}; count with --mode cds for those", err=True)

@@ -9,6 +9,8 @@ import click
 
 from polytene.codons.plan import BATCH_BYTES, BATCH_ROWS
 
+CODE = click.IntRange(1, 33)
+
 _OPTIONS = (
     click.option(
         "--batch-size",
@@ -29,7 +31,7 @@ _OPTIONS = (
         "--sample",
         type=click.IntRange(1),
         metavar="N",
-        help="Only the N rows whose seq_id has the smallest hash: always the same.",
+        help="Only the N sequences whose seq_id has the smallest hash: always the same.",
     ),
     click.option(
         "--softmask",

@@ -13,7 +13,7 @@ from polytene.codons.groups import counts_of
 from polytene.codons.kernels import AMBIGUOUS
 from polytene.codons.pair_kernels import PAIRS
 from polytene.codons.pair_stage import pairs_of
-from polytene.codons.result import _amino_acids, _attrs, _codes, _codes_for, _nothing
+from polytene.codons.result import OF_FRAMES, _amino_acids, _attrs, _codes, _codes_for, _nothing
 from polytene.codons.usage import group_column
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _cps(result: xr.Dataset, codes: np.ndarray[Any, Any]) -> xr.DataArray:
         rows = codes == code
         out[rows] = _scores(observed[rows], single[rows], int(code))
     attrs = {"long_name": "codon pair score", "units": "1"}
-    if result.attrs.get("mode") == "frame":
+    if result.attrs.get("mode") in OF_FRAMES:
         attrs["warning"] = result.attrs["meaning"]
     scores = result["count"].copy(data=out).rename("cps")
     scores.attrs = attrs

@@ -7,23 +7,22 @@ row, as :mod:`polytene.codons.pair_kernels` counts them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from polytene.codons.arrays import spans
-from polytene.codons.coding import Coding, _Pieces
-from polytene.codons.groups import ALL, Counted, _plain, group_rows
+from polytene.codons.coding import Coding, Pieces, count_coding
+from polytene.codons.groups import ALL, Counted, group_rows, plain
 from polytene.codons.groups import merge as merge_codons
 from polytene.codons.kernels import Int64s, Softmask
 from polytene.codons.pair_kernels import WIDTH, count_piece_pairs, count_span_pairs
 from polytene.codons.plan import Batch, Mode
-from polytene.codons.stages import _check, _columns, _rows_of, _Sampler, _slice
+from polytene.codons.reading import Reader, Slice
+from polytene.codons.stages import check, count_frame
 from polytene.core.stage import Partial
-from polytene.exceptions import BadInput, BrokenPromise, Rejected, UsageError
-from polytene.formats.parquet import read_slices
+from polytene.exceptions import BrokenPromise, Rejected, UsageError
 
 MOST_GROUPS = 1024
 
@@ -48,26 +47,19 @@ def count_pairs(
         If there are more groups than pairs are kept for.
     """
     coding = Coding.read(batch.cds, by, batch.path) if batch.cds else None
-    columns = _columns(batch, by, limit is not None, coding is not None, by_kind)
-    length = "length" if "length" in columns else None
-    taken = _Sampler(limit, batch.ties)
+    reader = Reader(batch, by=by, by_kind=by_kind, limit=limit, coding=coding is not None)
     value: pa.Table | None = None
     rejected: list[Rejected] = []
-    rows = nbytes = 0
-    for data in read_slices(batch.path, range(batch.first, batch.stop), columns, length=length):
-        start = batch.row + rows
-        rows += data.num_rows
-        nbytes += data.nbytes
-        keep = taken(data)
-        counted = _slice(data, start, coding, frame=frame, by=by, softmask=softmask, keep=keep)
-        _check(batch, counted)
-        rejected += counted.rejected
-        new = _with_pairs(data, start, coding, counted, frame, softmask, keep)
+    for rows in reader:
+        if coding is None:
+            counted = count_frame(rows, frame, by, softmask)
+        else:
+            counted = count_coding(rows, coding, by, softmask)
+        check(batch, counted)
+        new = _with_pairs(rows, coding, counted, frame, softmask)
         value = new if value is None else merge([value, new])
-    if rows != batch.rows or taken.rows not in (None, batch.drawn):
-        raise BadInput("rows-differ", f"{batch.path}: {rows} rows where {batch.rows} were planned")
-    seen = rows if taken.rows is None else taken.rows
-    return Partial(value, items=seen, nbytes=nbytes, rejected=rejected)
+        rejected += rows.rejected
+    return Partial(value, items=reader.seen, nbytes=reader.nbytes, rejected=rejected)
 
 
 def merge(tables: Sequence[pa.Table]) -> pa.Table:
@@ -95,62 +87,50 @@ def pairs_of(table: pa.Table) -> Int64s:
 
 
 def _with_pairs(
-    data: pa.RecordBatch,
-    start: int,
-    coding: Coding | None,
-    counted: Counted,
-    frame: int,
-    softmask: Softmask,
-    keep: np.ndarray[Any, np.dtype[np.bool_]] | None,
+    rows: Slice, coding: Coding | None, counted: Counted, frame: int, softmask: Softmask
 ) -> pa.Table:
     """Return the rows of a slice per group, with the pairs of the sequences that were counted."""
     table = group_rows(counted)
     names = table.column("group").combine_chunks()
     _check_groups(len(names))
     group = counted.group if counted.group is not None else pa.array([ALL] * len(counted.codes))
-    places = _places(_plain(group), names)
-    use = np.ones(data.num_rows, bool) if keep is None else keep.copy()
-    use[[row - start for row in _rows_of(counted.rejected)]] = False
+    places = _places(plain(group), names)
     if coding is None:
-        pairs = _of_rows(data, use, places, len(names), frame, softmask)
+        pairs = _of_rows(rows, places, len(names), frame, softmask)
+        expected = rows.place.held(frame, 2)[rows.usable].sum()
     else:
-        pairs = _of_coding(data, start, coding, use, places, len(names), softmask)
-    if pairs.sum() != np.maximum(counted.expected - 1, 0).sum():
+        pairs = _of_coding(rows, coding, places, len(names), softmask)
+        expected = np.maximum(counted.expected - 1, 0).sum()
+    if pairs.sum() != expected:
         raise BrokenPromise("pairs do not add up to the sequences' lengths: please report this")
     return table.append_column("pairs", _column(pairs))
 
 
-def _of_rows(
-    data: pa.RecordBatch,
-    use: np.ndarray[Any, np.dtype[np.bool_]],
-    places: Int64s,
-    groups: int,
-    frame: int,
-    softmask: Softmask,
-) -> Int64s:
-    bases, first, stop = spans(data.column("sequence"))
-    where = (first[use] + frame, stop[use])
-    return count_span_pairs(bases, *where, places, groups, softmask=softmask)
+def _of_rows(rows: Slice, places: Int64s, groups: int, frame: int, softmask: Softmask) -> Int64s:
+    """Count the pairs whose first codon begins in each row."""
+    use = rows.usable
+    bases, first, stop = spans(rows.sequence)
+    where = ((first + rows.place.skip(frame))[use], stop[use])
+    pairs = count_span_pairs(bases, *where, places, groups, softmask=softmask)
+    group_of = np.cumsum(use) - 1
+    for i, text in rows.seams(frame, codons=2):
+        if use[i]:
+            whole = (np.array([0]), np.array([len(text)]), places[group_of[i], None])
+            bases = np.frombuffer(text, np.uint8)
+            pairs += count_span_pairs(bases, *whole, groups, softmask=softmask)
+    return pairs
 
 
 def _of_coding(
-    data: pa.RecordBatch,
-    start: int,
-    coding: Coding,
-    use: np.ndarray[Any, np.dtype[np.bool_]],
-    places: Int64s,
-    groups: int,
-    softmask: Softmask,
+    rows: Slice, coding: Coding, places: Int64s, groups: int, softmask: Softmask
 ) -> Int64s:
-    table = coding.between(start, start + data.num_rows)
-    table = table.filter(pa.array(use[table.column("row").to_numpy() - start]))
-    pieces = _Pieces.of(table)
-    bases, first, _ = spans(data.column("sequence"))
-    owner = np.repeat(table.column("row").to_numpy() - start, np.diff(pieces.first_piece))
-    where = (first[owner] + pieces.starts, first[owner] + pieces.ends)
+    table = coding.on(rows)
+    pieces = Pieces.of(table)
+    number = table.column("row").to_numpy() - rows.row
+    starts, ends, bases = pieces.inside(rows, number, coding.path)
     skip = table.column("codon_start").to_numpy().astype(np.int64) - 1
     how = (pieces.strands, pieces.first_piece, skip)
-    return count_piece_pairs(bases, *where, *how, places, groups, softmask=softmask)
+    return count_piece_pairs(bases, starts, ends, *how, places, groups, softmask=softmask)
 
 
 def _places(group: pa.Array, names: pa.Array) -> Int64s:

@@ -46,6 +46,8 @@ def pairs_plan(inputs: str | Path | Iterable[str | Path], **options: Any) -> Pla
     code = options.pop("genetic_code", "auto")
     if code not in ("auto", None):
         known_code(int(code))
+    if options.get("mode") == "six-frame":
+        raise UsageError("pairs are counted in cds or in frame mode, not in six-frame")
     plan = plan_count(inputs, **{"mode": "cds", **options})
     rows = sum(b.rows if b.drawn is None else b.drawn for b in plan)
     if plan.params["by"] == "seq_id" and rows > MOST_GROUPS:

@@ -22,7 +22,7 @@ from polytene.core.plan import Plan, Unit
 from polytene.exceptions import BadInput, UsageError
 from polytene.formats.parquet import Footer, read_footer
 
-Mode = Literal["frame", "cds"]
+Mode = Literal["frame", "cds", "six-frame"]
 BATCH_ROWS = 5000
 BATCH_BYTES = "512MB"
 CODING_COLUMNS = ("cds_id", "gene")
@@ -44,6 +44,7 @@ TAKEN = frozenset(
         "count",
         "freq",
         "rscu",
+        "frame",
     ]
 )
 
@@ -104,7 +105,8 @@ def plan(
     mode
         ``"cds"``: codons of the annotated coding sequences; of the whole sequence, from its
         first base, in files without annotation. ``"frame"``: in-frame trinucleotides of the
-        whole sequence, which is not codon usage.
+        whole sequence, which is not codon usage. ``"six-frame"``: those of all three frames of
+        both strands, a row per group and frame.
     frame
         Bases to leave out at the start of each sequence in frame mode: 0, 1 or 2.
     by
@@ -116,7 +118,7 @@ def plan(
         A batch closes at so many rows or bytes, whichever comes first, and holds at least one
         row group. The counts do not depend on them, nor does memory: rows are read in slices.
     sample
-        Count only the so many rows whose ``seq_id`` has the smallest hash.
+        Count only the so many sequences whose ``seq_id`` has the smallest hash.
     softmask
         ``"skip"``: a codon with a lower-case base counts as ambiguous.
 
@@ -154,12 +156,14 @@ def plan(
 def _check(
     mode: str, frame: int, code: int | str, batch_size: int, sample: int | None, softmask: str
 ) -> None:
-    if mode not in ("frame", "cds"):
-        raise UsageError(f"mode is {mode!r}: 'frame' or 'cds'")
+    if mode not in ("frame", "cds", "six-frame"):
+        raise UsageError(f"mode is {mode!r}: 'frame', 'cds' or 'six-frame'")
     if frame not in (0, 1, 2):
         raise UsageError(f"frame is {frame}: 0, 1 or 2")
     if mode == "cds" and frame:
         raise UsageError("coding sequences have their own frame: leave frame out in cds mode")
+    if mode == "six-frame" and frame:
+        raise UsageError("all frames are counted: leave frame out in six-frame mode")
     if softmask not in ("count", "skip"):
         raise UsageError(f"softmask is {softmask!r}: 'count' or 'skip'")
     if code != "auto":
@@ -167,7 +171,7 @@ def _check(
     if batch_size < 1:
         raise UsageError(f"batch_size is {batch_size}: at least 1 row")
     if sample is not None and sample < 1:
-        raise UsageError(f"sample is {sample}: at least 1 row")
+        raise UsageError(f"sample is {sample}: at least 1 sequence")
 
 
 def _look(path: Path) -> tuple[Path, Footer | None]:

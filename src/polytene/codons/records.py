@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from polytene.codons.code import GENETIC_CODES
+from polytene.codons.splits import AFTER, PART_BASES, cuts
 from polytene.codons.translation import agrees
 from polytene.exceptions import BadInput, Rejected
 from polytene.formats.coding import Coding
 from polytene.formats.fasta import nucleotide_check, read_fasta
 from polytene.formats.genbank import GenBankRecord, read_genbank, record_code
 from polytene.formats.sniff import sniff
+from polytene.formats.spill import Letters
 from polytene.formats.text import decode
+
+SPILL = 32 << 20
 
 
 @dataclass(frozen=True)
 class Record:
-    """A row of the set, and the coding sequences on it."""
+    """A row of the set, and the coding sequences on it; positions are those in the row."""
 
     row: dict[str, Any]
     coding: list[dict[str, Any]] | None = None
@@ -37,10 +42,13 @@ class Records:
         FASTA or GenBank, plain or compressed.
     genetic_code
         NCBI number for sequences whose file names none.
+    part_bases
+        Bases of a row at most; longer sequences are cut, where no coding sequence is divided.
     """
 
     path: Path
     genetic_code: int | None = None
+    part_bases: int = PART_BASES
     seen: int = 0
     sequences: int = 0
     bases: int = 0
@@ -66,7 +74,7 @@ class Records:
         """Book a record or a coding sequence that cannot be used."""
         self.rejected.append(Rejected(item, reason, detail))
 
-    def accept(self, seq_id: str, sequence: bytes, line: int) -> bool:
+    def accept(self, seq_id: str, sequence: Letters, line: int) -> bool:
         """Book a sequence; whether it can be used."""
         self.seen += 1
         where = f"{self.path}: line {line}"
@@ -106,22 +114,37 @@ def records(found: Records) -> Iterator[Record]:
 
 
 def _fasta(found: Records) -> Iterator[Record]:
-    for record in read_fasta(found.path):
+    for record in read_fasta(found.path, spill=SPILL):
         if found.accept(record.id, record.sequence, record.line):
-            yield Record(_row(found, record.id, record.description, record.sequence))
+            about = _about(found, record.id, record.description)
+            for row in _rows(about, record.sequence, found.part_bases, []):
+                yield Record(row)
 
 
-def _row(found: Records, seq_id: str, description: str, sequence: bytes) -> dict[str, Any]:
+def _about(found: Records, seq_id: str, description: str) -> dict[str, Any]:
     return {
         "seq_id": seq_id,
-        "part": 0,
-        "part_start": 0,
-        "length": len(sequence),
         "description": description,
         "source": decode(os.fsencode(found.path.name)),
         "transl_table": found.genetic_code,
-        "sequence": sequence.decode("ascii"),
     }
+
+
+def _rows(
+    about: dict[str, Any], letters: Letters, most: int, extents: list[tuple[int, int]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a sequence: one, or several where it is long."""
+    ends = cuts(len(letters), extents, most)
+    for part, (start, stop) in enumerate(pairwise(ends)):
+        yield {
+            **about,
+            "part": part,
+            "part_start": start,
+            "length": stop - start,
+            "total": len(letters),
+            "after": letters[stop : stop + AFTER].decode("ascii"),
+            "sequence": letters[start:stop].decode("ascii"),
+        }
 
 
 def _genbank(found: Records) -> Iterator[Record]:
@@ -130,10 +153,10 @@ def _genbank(found: Records) -> Iterator[Record]:
             found.seen += 1
             found.reject(record.item, record.reason, f"{found.path}: {record.detail}")
         elif found.accept(record.id, record.sequence, record.line):
-            yield _annotated(found, record)
+            yield from _annotated(found, record)
 
 
-def _annotated(found: Records, record: GenBankRecord) -> Record:
+def _annotated(found: Records, record: GenBankRecord) -> Iterator[Record]:
     default = record_code(record)
     if not any(c.transl_table for c in record.cds) and found.genetic_code is not None:
         default = found.genetic_code
@@ -141,10 +164,21 @@ def _annotated(found: Records, record: GenBankRecord) -> Record:
     for refused in record.rejected:
         detail = f"{found.path}: {record.id}: {refused.detail}"
         found.reject(f"{record.id} {refused.item}", refused.reason, detail)
-    coding = [_coding(found, record, c, default) for c in record.cds]
-    row = _row(found, record.id, record.description, record.sequence)
-    row |= {"organism": record.organism, "taxid": record.taxid, "organelle": record.organelle}
-    return Record({**row, "transl_table": default}, [c for c in coding if c])
+    coding = [c for c in (_coding(found, record, c, default) for c in record.cds) if c]
+    about = _about(found, record.id, record.description)
+    about |= {"organism": record.organism, "taxid": record.taxid, "organelle": record.organelle}
+    about["transl_table"] = default
+    extents = [(min(c["starts"]), max(c["ends"])) for c in coding]
+    for row in _rows(about, record.sequence, found.part_bases, extents):
+        yield Record(row, list(_within(coding, row["part_start"], row["length"])))
+
+
+def _within(coding: list[dict[str, Any]], start: int, size: int) -> Iterator[dict[str, Any]]:
+    """Yield the coding sequences on a row, with their positions in it."""
+    for cds in coding:
+        if start <= min(cds["starts"]) < start + size:
+            starts, ends = ([x - start for x in cds[n]] for n in ("starts", "ends"))
+            yield {**cds, "starts": starts, "ends": ends}
 
 
 def _coding(

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polytene.codons.code import CODONS, GENETIC_CODES, genetic_code
-from polytene.codons.groups import counts_of
+from polytene.codons.groups import FRAMES, counts_of
 from polytene.codons.kernels import AMBIGUOUS
 from polytene.core.canonical import canonical
 from polytene.core.files import write_bytes
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # xarray costs a worker 50 MB, and only the driver needs it
     import xarray as xr
 
 FRAME_WARNING = "in-frame trinucleotides of whole sequences, which are not codon usage"
+OF_FRAMES = ("frame", "six-frame")
 
 
 def to_dataset(value: pa.Table | None, params: dict[str, Any]) -> xr.Dataset:
@@ -42,6 +43,11 @@ def to_dataset(value: pa.Table | None, params: dict[str, Any]) -> xr.Dataset:
         "n_ambiguous": counts[:, AMBIGUOUS],
         "n_partial": value.column("n_partial").to_numpy(),
     }
+    frames = {}
+    if "frame" in value.column_names:
+        where = np.array(FRAMES)[value.column("frame").to_numpy()]
+        about = "reading frame; -1 starts at the last base, on the other strand"
+        frames["frame"] = ("group", where, {"long_name": about})
     return xr.Dataset(
         {
             "count": (("group", "codon"), sense, {"units": "codons", "long_name": "occurrences"}),
@@ -52,6 +58,7 @@ def to_dataset(value: pa.Table | None, params: dict[str, Any]) -> xr.Dataset:
             "codon": list(CODONS),
             "amino_acid": (("group", "codon"), _amino_acids(codes)),
             "transl_table": ("group", codes, {"long_name": "NCBI genetic code, 0: unknown"}),
+            **frames,
         },
         attrs=_attrs(params),
     )
@@ -135,7 +142,7 @@ def rscu(counts: xr.Dataset | xr.DataArray, genetic_code: int | None = None) -> 
         rows = codes == code
         out[rows] = _rscu(values[rows], int(code))
     attrs = {"long_name": "relative synonymous codon usage", "units": "1"}
-    if counts.attrs.get("mode") == "frame":
+    if counts.attrs.get("mode") in OF_FRAMES:
         attrs["warning"] = FRAME_WARNING
     result = array.copy(data=out)
     result.attrs, result.name = attrs, "rscu"
@@ -189,17 +196,25 @@ def _gc(counts: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
         return counts @ _POSITION / total  # type: ignore[no-any-return]
 
 
+def labels(result: xr.Dataset) -> dict[str, pa.Array]:
+    """Return the columns that say which group, and which frame of six, a row is of."""
+    by = result.attrs["by"]
+    columns = {} if by == "none" else {by: pa.array(result["group"].values.tolist())}
+    if "frame" in result.coords:
+        columns["frame"] = pa.array(result["frame"].values.astype(np.int8))
+    return columns
+
+
 def to_wide(result: xr.Dataset, *, with_rscu: bool = False) -> pa.Table:
     """Return one row per group: its numbers, then the 64 codons in TCAG order.
 
-    The group column is named after ``by``; without grouping there is none.
+    The group column is named after ``by``; without grouping there is none. Six reading frames
+    have six rows per group, and the column ``frame``.
     """
     result = _in_order(result)
     counts = result["count"].values
     by = result.attrs["by"]
-    columns: dict[str, Any] = {}
-    if by != "none":
-        columns[by] = pa.array(result["group"].values.tolist())
+    columns = labels(result)
     for name in ("n_seq", "n_codons", "n_ambiguous", "n_partial"):
         columns[name] = result[name].values
     codes = result["transl_table"].values
@@ -244,10 +259,7 @@ def to_long(
         order = np.argsort(np.argsort(-np.where(show, counts, -1), axis=1, kind="stable"), axis=1)
         show &= order < top
     group, codon = np.nonzero(show)
-    by = result.attrs["by"]
-    columns: dict[str, Any] = {}
-    if by != "none":
-        columns[by] = pa.array(result["group"].values.tolist()).take(pa.array(group))
+    columns = {name: column.take(pa.array(group)) for name, column in labels(result).items()}
     columns["codon"] = pa.array(list(CODONS)).take(pa.array(codon))
     aa = acids[group, codon]
     columns["aa"] = pa.array(aa.tolist(), pa.string(), mask=aa == "")

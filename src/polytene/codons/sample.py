@@ -1,4 +1,7 @@
-"""A sample that depends on the ids alone: the rows with the smallest hash of ``seq_id``."""
+"""A sample that depends on the ids alone: the sequences with the smallest hash of ``seq_id``.
+
+A long sequence that was cut into several rows is drawn with all of them, or not at all.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ import pyarrow as pa
 
 from polytene.codons.arrays import spans
 from polytene.codons.kernels import hash_strings
+from polytene.codons.splits import COLUMNS as PLACE
+from polytene.codons.splits import Bools
 from polytene.exceptions import BadInput, UsageError
 from polytene.formats.parquet import Footer, read_slices
 
@@ -30,16 +35,17 @@ def hash_ids(ids: pa.Array) -> Hashes:
 
 @dataclass(frozen=True)
 class Sample:
-    """Rows whose hash is below ``limit``, and the first ``ties`` rows that have it.
+    """Sequences whose hash is below ``limit``, and the first few that have it.
 
     Parameters
     ----------
     n
-        Rows of the sample.
+        Sequences of the sample.
     limit
         The largest hash in it.
     counts
-        Per file and row group: rows below the limit, and rows at it that belong to the sample.
+        Per file and row group: rows below the limit, and rows at it that belong to the sample,
+        which are the first ones.
     """
 
     n: int
@@ -59,54 +65,67 @@ class Sample:
 
 
 def draw(files: Sequence[Footer], n: int) -> Sample:
-    """Find the sample of ``n`` rows over all files; only ids are read.
+    """Find the sample of ``n`` sequences over all files; only ids are read.
 
     Raises
     ------
     UsageError
-        If a file has no ids, or there are fewer rows.
+        If a file has no ids, or there are fewer sequences.
     """
     total = sum(sum(f.rows) for f in files)
     if n > total:
-        raise UsageError(f"a sample of {n:,} rows of {total:,}: leave it out to count them all")
+        raise UsageError(f"a sample of {n:,} of {total:,} rows: leave it out to count them all")
     smallest = np.empty(0, np.uint64)
-    for _, _, found in _groups(files):
-        smallest = np.concatenate([smallest, found])
+    for _, found, first in _groups(files):
+        smallest = np.concatenate([smallest, found[first]])
         if len(smallest) > 2 * n:
             smallest = np.partition(smallest, n - 1)[:n]
     if len(smallest) < n:
         raise UsageError(
-            f"a sample of {n:,} rows of {len(smallest):,}: the rest of the {total:,} cannot be read"
+            f"a sample of {n:,} of {len(smallest):,} sequences: the {total:,} rows hold no more "
+            "that can be read"
         )
     limit = int(np.partition(smallest, n - 1)[n - 1])
     return Sample(n, limit, _counts(files, n, limit))
 
 
-def _groups(files: Sequence[Footer]) -> Iterator[tuple[Path, int, Hashes]]:
+def _groups(files: Sequence[Footer]) -> Iterator[tuple[Path, Hashes, Bools]]:
+    """Yield the hashes of each row group, and which rows begin their sequence."""
     for footer in files:
         if "seq_id" not in footer.columns:
             raise UsageError(f"{footer.path}: a sample needs a column 'seq_id', which it lacks")
+        cut = set(PLACE) <= set(footer.columns)
+        columns = ["seq_id", "part_start"] if cut else ["seq_id"]
         for group in range(len(footer.rows)):
             try:
-                slices = read_slices(footer.path, [group], ["seq_id"])
-                hashes = [hash_ids(s.column(0)) for s in slices]
+                slices = list(read_slices(footer.path, [group], columns))
             except BadInput:
-                hashes = []
-            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-                raise UsageError(
-                    f"{footer.path}: column 'seq_id' cannot be sampled by ({error})"
-                ) from None
-            yield footer.path, group, np.concatenate([np.empty(0, np.uint64), *hashes])
+                slices = []
+            yield footer.path, *_hashes(footer.path, slices, cut)
+
+
+def _hashes(path: Path, slices: Sequence[pa.RecordBatch], cut: bool) -> tuple[Hashes, Bools]:
+    try:
+        hashes = [hash_ids(s.column(0)) for s in slices]
+        starts = [s.column(1).cast(pa.int64()).fill_null(0).to_numpy(False) for s in slices if cut]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UsageError(f"{path}: column 'seq_id' cannot be sampled by ({error})") from None
+    found = np.concatenate([np.empty(0, np.uint64), *hashes])
+    first = np.concatenate(starts) == 0 if starts else np.ones(len(found), bool)
+    return found, first
 
 
 def _counts(files: Sequence[Footer], n: int, limit: int) -> dict[Path, list[tuple[int, int]]]:
-    found = [
-        (path, int((h < limit).sum()), int((h == limit).sum())) for path, _, h in _groups(files)
-    ]
-    room = n - sum(below for _, below, _ in found)
+    found = [((h < limit) & first).sum() for _, h, first in _groups(files)]
+    room = n - int(sum(found))
     counts: dict[Path, list[tuple[int, int]]] = {f.path: [] for f in files}
-    for path, below, at in found:
-        ties = min(at, room)
-        room -= ties
-        counts[path].append((below, ties))
+    open_ = False  # whether the last sequence at the limit belongs to the sample, and may go on
+    for path, hashes, first in _groups(files):
+        at = first[hashes == limit]
+        begun = np.cumsum(at)
+        drawn = (begun <= room) & (open_ | (begun > 0))
+        counts[path].append((int((hashes < limit).sum()), int(drawn.sum())))
+        if len(at):
+            open_ = bool(drawn[-1])
+        room = max(0, room - int(at.sum()))
     return counts

@@ -26,6 +26,8 @@ SEQUENCES = pa.schema(
         pa.field("part", pa.int32()),
         pa.field("part_start", pa.int64()),
         pa.field("length", pa.int64()),
+        pa.field("total", pa.int64()),
+        pa.field("after", pa.string()),
         pa.field("description", pa.string()),
         pa.field("source", pa.string()),
         pa.field("organism", pa.string()),

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from polytene.codons.arrays import count_array, spans
 from polytene.codons.coding import Coding, count_coding
-from polytene.codons.groups import NOTHING, Counted, group_rows, merge
-from polytene.codons.kernels import AMBIGUOUS, Softmask
-from polytene.codons.plan import CODING_COLUMNS, Batch, Mode
-from polytene.codons.sample import hash_ids
-from polytene.codons.sets import (
-    check_column_type,
-    check_group_type,
-    check_numbers,
-    string_column,
-)
+from polytene.codons.device import Device
+from polytene.codons.groups import FRAMES, NOTHING, Counted, group_rows, merge
+from polytene.codons.kernels import AMBIGUOUS, Int64s, Softmask, count_spans
+from polytene.codons.plan import Batch, Mode
+from polytene.codons.reading import Reader, Slice, codes_of
 from polytene.core.stage import Partial
-from polytene.exceptions import BadInput, BrokenPromise, Rejected
+from polytene.exceptions import BrokenPromise, Rejected
 from polytene.formats.fasta import nucleotide_check
-from polytene.formats.parquet import kind_of_column, open_parquet, read_slices
 
-OPTIONAL = ("seq_id", "length", "transl_table")
+_BASES = np.arange(4) ^ 2  # T, C, A, G to A, G, T, C
+REVERSE = np.append((16 * _BASES + 4 * _BASES[:, None] + _BASES[:, None, None]).ravel(), AMBIGUOUS)
+"""Place of each codon's reverse complement."""
 
 
 def count_batch(
@@ -38,6 +32,7 @@ def count_batch(
     softmask: Softmask,
     by_kind: str | None = None,
     limit: str | None = None,
+    device: Device = "cpu",
 ) -> Partial:
     """Count the codons of a batch; one row per group, as :mod:`polytene.codons.groups` has it.
 
@@ -46,192 +41,84 @@ def count_batch(
     BadInput
         If the file cannot be read, lacks a column, or holds other rows than its footer says.
     """
-    read_coding = batch.cds is not None
-    columns = _columns(batch, by, limit is not None, mode == "cds" and read_coding, by_kind)
     coding = Coding.read(batch.cds, by, batch.path) if batch.cds else None
+    reader = Reader(
+        batch, by=by, by_kind=by_kind, limit=limit, coding=coding is not None, device=device
+    )
     tables: list[pa.Table] = []
     rejected: list[Rejected] = []
-    rows = nbytes = 0
-    taken = _Sampler(limit, batch.ties)
-    length = "length" if "length" in columns else None
-    for data in read_slices(batch.path, range(batch.first, batch.stop), columns, length=length):
-        start = batch.row + rows
-        rows += data.num_rows
-        nbytes += data.nbytes
-        data = _without_views(data)
-        keep = taken(data)
-        counted = _slice(data, start, coding, frame=frame, by=by, softmask=softmask, keep=keep)
-        _check(batch, counted)
-        rejected += counted.rejected
-        tables.append(group_rows(counted))
-        del data, counted  # else two slices are held while the next one is decoded
-    if rows != batch.rows or taken.rows not in (None, batch.drawn):
-        raise BadInput("rows-differ", f"{batch.path}: {rows} rows where {batch.rows} were planned")
-    seen = rows if taken.rows is None else taken.rows
-    return Partial(merge(tables or [NOTHING]), items=seen, nbytes=nbytes, rejected=rejected)
+    for rows in reader:
+        for counted in _counted(rows, coding, mode, frame, by, softmask):
+            check(batch, counted)
+            tables.append(group_rows(counted))
+            del counted  # else two slices are held while the next one is decoded
+        rejected += rows.rejected
+    value = merge(tables or [NOTHING])
+    return Partial(value, items=reader.seen, nbytes=reader.nbytes, rejected=rejected)
 
 
-def _columns(
-    batch: Batch, by: str, sampled: bool, by_coding: bool, by_kind: str | None
-) -> list[str]:
-    with open_parquet(batch.path) as file:
-        schema = file.schema_arrow
-    for name in ("length", "transl_table"):
-        if name in schema.names:
-            check_numbers(schema.field(name).type, batch.path, name)
-    if by in schema.names:
-        check_group_type(schema.field(by).type, batch.path, by)
-        if (kind := kind_of_column(schema.field(by).type)) != (by_kind or kind):
-            detail = f"{batch.path}: column {by!r} holds {kind}, in most files {by_kind}"
-            raise BadInput("wrong-type", detail)
-    if "sequence" in schema.names:
-        check_column_type(schema.field("sequence").type, batch.path, "sequence")
-    wanted = ["sequence", *(c for c in OPTIONAL if c in schema.names)]
-    inside = by == "none" or by in wanted or (by_coding and by in CODING_COLUMNS)
-    if sampled and "seq_id" not in wanted:
-        wanted.append("seq_id")
-    return wanted if inside else [*wanted, by]
-
-
-class _Sampler:
-    """Picks the rows of the sample: those below the limit, and the first few at it."""
-
-    def __init__(self, limit: str | None, ties: int) -> None:
-        self.limit = None if limit is None else np.uint64(int(limit, 16))
-        self.ties = ties
-        self.rows: int | None = None if limit is None else 0
-
-    def __call__(self, data: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.bool_]] | None:
-        if self.limit is None or self.rows is None:
-            return None
-        hashes = hash_ids(data.column("seq_id"))
-        keep = hashes < self.limit
-        at = np.flatnonzero(hashes == self.limit)[: self.ties]
-        keep[at] = True
-        self.ties -= len(at)
-        self.rows += int(keep.sum())
-        return keep
-
-
-def _slice(
-    data: pa.RecordBatch,
-    start: int,
-    coding: Coding | None,
-    *,
-    frame: int,
-    by: str,
-    softmask: Softmask,
-    keep: np.ndarray[Any, np.dtype[np.bool_]] | None,
-) -> Counted:
-    if keep is not None and coding is None:
-        numbers = np.flatnonzero(keep)
-        data = data.take(pa.array(numbers))
-    else:
-        numbers = np.arange(data.num_rows)
-    rejected = list(_unusable(data, start + numbers, keep if coding is not None else None))
+def _counted(
+    rows: Slice, coding: Coding | None, mode: Mode, frame: int, by: str, softmask: Softmask
+) -> Iterator[Counted]:
     if coding is not None:
-        return count_coding(data, start, coding, by, softmask, keep, _rows_of(rejected), rejected)
-    return _whole(data, frame, by, softmask, start + numbers, rejected)
+        yield count_coding(rows, coding, by, softmask)
+    elif mode == "six-frame":
+        yield from _six_frames(rows, by, softmask)
+    else:
+        yield count_frame(rows, frame, by, softmask)
 
 
-def _unusable(
-    data: pa.RecordBatch,
-    numbers: np.ndarray[Any, np.dtype[np.int64]],
-    keep: np.ndarray[Any, np.dtype[np.bool_]] | None,
-) -> Iterator[Rejected]:
-    """Yield the rows that hold no sequence, or not the one that their length tells of."""
-    sequence = data.column("sequence")
-    sizes = _lengths(sequence)
-    said = data.column("length") if "length" in data.schema.names else None
-    null = sequence.is_null().to_numpy(zero_copy_only=False)
-    wrong = null | (sizes == 0)
-    if said is not None:
-        known = ~pc.is_null(said, nan_is_null=True).to_numpy(zero_copy_only=False)
-        told = said.cast(pa.int64(), safe=False).fill_null(0).to_numpy(zero_copy_only=False)
-        wrong |= known & (told != sizes)
-    if keep is not None:
-        wrong &= keep
-    if not wrong.any():
-        return
-    ids = string_column(data, "seq_id")
-    for i in np.flatnonzero(wrong).tolist():
-        item = _item(ids[i], numbers[i])
-        if null[i]:
-            yield Rejected(item, "null-sequence", "the sequence is missing")
-        elif sizes[i] == 0:
-            yield Rejected(item, "empty-sequence", "the sequence has no base")
-        else:
-            detail = f"column length says {told[i]}, the sequence has {sizes[i]} bases"
-            yield Rejected(item, "length-mismatch", detail)
+def count_frame(rows: Slice, frame: int, by: str, softmask: Softmask) -> Counted:
+    """Count each sequence from ``frame`` to its end; what is mostly no nucleotide is rejected."""
+    counts = _counts(rows, frame, softmask)
+    rows.rejected += list(_proteins(rows, counts))
+    return _of_frame(rows, frame, counts, by).only(rows.usable)
 
 
-def _item(seq_id: object, number: int) -> str:
-    return f"{seq_id} row {number}" if seq_id is not None else f"row {number}"
+def _six_frames(rows: Slice, by: str, softmask: Softmask) -> Iterator[Counted]:
+    """Count each sequence in its three frames, and from its other end on the other strand."""
+    rows.rejected += list(_proteins(rows, _counts(rows, 0, softmask)))
+    usable, place = rows.usable, rows.place
+    for frame in range(3):
+        forward = _of_frame(rows, frame, _counts(rows, frame, softmask), by)
+        forward.frame = np.full(len(usable), frame)
+        yield forward.only(usable)
+        other = (place.total - frame) % 3  # what the codons of this frame are from the other end
+        yield replace(
+            forward,
+            counts=forward.counts[:, REVERSE],
+            partial=place.last & ((place.total - other) % 3 > 0) & (place.total > other),
+            frame=len(FRAMES) // 2 + other,
+        ).only(usable)
 
 
-def _rows_of(rejected: list[Rejected]) -> set[int]:
-    return {int(r.item.rpartition(" ")[2]) for r in rejected}
+def _counts(rows: Slice, frame: int, softmask: Softmask) -> Int64s:
+    """Count the codons that begin in each row, shape ``(row, 65)``."""
+    counts = rows.count(rows.place.skip(frame), softmask)
+    for i, bases in rows.seams(frame):
+        text = np.frombuffer(bases, np.uint8)
+        counts[i] += count_spans(text, np.array([0]), np.array([text.size]), softmask=softmask)[0]
+    return counts
 
 
-def _without_views(data: pa.RecordBatch) -> pa.RecordBatch:
-    """Return a slice whose columns Arrow can take rows of, which it cannot of views."""
-    for i, (name, kind) in enumerate(zip(data.schema.names, data.schema.types, strict=True)):
-        if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-            large = pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary()
-            data = data.set_column(i, name, data.column(i).cast(large))
-    return data
+def _of_frame(rows: Slice, frame: int, counts: Int64s, by: str) -> Counted:
+    place = rows.place
+    group = None if by == "none" else rows.data.column(by)
+    accounts = (place.held(frame), place.partial(frame), codes_of(rows.data))
+    return Counted(place.first, counts, *accounts, group)
 
 
-def _lengths(sequence: pa.Array) -> np.ndarray[Any, np.dtype[np.int64]]:
-    _, starts, stops = spans(sequence)
-    return stops - starts
-
-
-def _whole(
-    data: pa.RecordBatch,
-    frame: int,
-    by: str,
-    softmask: Softmask,
-    numbers: np.ndarray[Any, np.dtype[np.int64]],
-    rejected: list[Rejected],
-) -> Counted:
-    """Count each sequence from ``frame`` to its end."""
-    sequence = data.column("sequence")
-    counts = count_array(sequence, frame, softmask)
-    sizes = np.maximum(_lengths(sequence) - frame, 0)
-    rejected += _proteins(data, counts, numbers)
-    group = None if by == "none" else data.column(by)
-    counted = Counted(counts, sizes // 3, sizes % 3 > 0, _codes(data), group, rejected)
-    if not rejected:
-        return counted
-    bad = _rows_of(rejected)
-    return counted.only(np.array([n not in bad for n in numbers.tolist()], dtype=bool))
-
-
-def _codes(data: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.int64]]:
-    if "transl_table" not in data.schema.names:
-        return np.zeros(data.num_rows, np.int64)
-    column = data.column("transl_table").cast(pa.int64(), safe=False).fill_null(0)
-    return column.to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
-
-
-def _proteins(
-    data: pa.RecordBatch,
-    counts: np.ndarray[Any, np.dtype[np.int64]],
-    numbers: np.ndarray[Any, np.dtype[np.int64]],
-) -> Iterator[Rejected]:
+def _proteins(rows: Slice, counts: Int64s) -> Iterator[Rejected]:
     """Yield the rows that are mostly ambiguous and hold letters that no nucleotide has."""
-    doubtful = np.flatnonzero(2 * counts[:, AMBIGUOUS] > counts.sum(axis=1)).tolist()
-    ids = string_column(data, "seq_id") if doubtful else []
-    for i in doubtful:
-        text = data.column("sequence")[i].as_py()
-        if found := nucleotide_check(text if isinstance(text, bytes) else text.encode()):
+    doubtful = rows.usable & (2 * counts[:, AMBIGUOUS] > counts.sum(axis=1))
+    for i in np.flatnonzero(doubtful).tolist():
+        if found := nucleotide_check(rows.tail(i, 0)):
             place, letter = found
             detail = f"base {place + 1} is {chr(letter)!r}, which no nucleotide sequence holds"
-            yield Rejected(_item(ids[i], numbers[i]), "not-nucleotide", detail)
+            yield Rejected(rows.name(i), "not-nucleotide", detail)
 
 
-def _check(batch: Batch, counted: Counted) -> None:
+def check(batch: Batch, counted: Counted) -> None:
     """The invariant of every run: codons add up to what the lengths alone say."""
     if not np.array_equal(counted.counts.sum(axis=1), counted.expected):
         raise BrokenPromise(

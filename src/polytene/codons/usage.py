@@ -62,6 +62,8 @@ def read_usage(path: str | Path) -> xr.Dataset:
     table = _load(path)
     _check(table, path)
     attrs = _attrs(table, path)
+    if "frame" in table.column_names and attrs["by"] != "frame":
+        raise UsageError(f"{path}: reading frames of whole sequences have no codon usage; {HOW}")
     dataset = to_dataset(
         _folded(table, attrs["by"]), {"genetic_code": "auto", "mode": "cds", "sample": None}
     )

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from polytene.core import parts
 from polytene.core.canonical import Json
 from polytene.core.failure import categorise, describe
 from polytene.core.files import FULL, full_disk_named, sync_folder
-from polytene.core.isolate import in_sandbox
+from polytene.core.isolate import gate, in_sandbox, memory_cap
 from polytene.core.parts import Ref
-from polytene.core.saved import read_block
-from polytene.core.scratch import scratch_in
+from polytene.core.saved import footprint_of, read_block
+from polytene.core.scratch import host_home, scratch_in
 from polytene.core.stage import Leg, Partial
 from polytene.core.values import Form, check_form, encode, form_of
 from polytene.exceptions import Rejected
@@ -34,18 +34,19 @@ class Job:
     epoch: int
     sync: bool = True
 
-    @property
+    @cached_property
     def scratch(self) -> Path:
         """Where this driver's units have their scratch."""
         return self.root / "scratch" / f"{self.epoch:05d}"
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """One block to do.
 
     ``source`` is what the leg before left; ``kept`` is an earlier part of this leg whose units
     that failed with one of the categories ``again`` are tried again, in attempt ``attempt``.
+    ``roomy``: alone, and with all memory of the worker; ``host``: the name of its folder on the
+    host that it is pinned to.
     """
 
     block: int
@@ -57,6 +58,7 @@ class Item:
     attempt: int = 0
     isolated: bool = False
     roomy: bool = False
+    host: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class Entry:
     rejected: tuple[tuple[str, ...], ...] = ()
     failure: tuple[str, ...] | None = None
     retry_after: float | None = None
+    holds: Mapping[str, float] | None = None
 
     def after(self, stage: str, returned: object) -> Entry:
         """Return the entry once ``stage`` has returned something."""
@@ -81,6 +84,7 @@ class Entry:
             items=self.items + int(returned.items),
             nbytes=self.nbytes + int(returned.nbytes),
             rejected=(*self.rejected, *rejected),
+            holds={**(self.holds or {}), **returned.holds} or None,
         )
 
     def to_do(self, again: Sequence[str]) -> bool:
@@ -93,6 +97,11 @@ def _unpacked(packed: bytes) -> Job:
     """Return a job; a worker unpacks it once, and not again for each task."""
     job: Job = pickle.loads(packed)
     return job
+
+
+def task(packed: bytes, items: bytes) -> bytes:
+    """Do :func:`work` with pickled items and receipts: Dask does not look into bytes."""
+    return pickle.dumps(work(packed, [Item(*item) for item in pickle.loads(items)]))
 
 
 def work(packed: bytes, items: Sequence[Item]) -> list[dict[str, Json]]:
@@ -114,18 +123,22 @@ def part_name(leg: str, item: Item, epoch: int) -> str:
 def _block(job: Job, item: Item) -> dict[str, Json]:
     start = time.perf_counter()
     name = part_name(job.leg.fingerprint, item, job.epoch)
-    about: dict[str, Json] = {"block": item.block, "kept": 0, "retry_after": None}
-    if (job.root / f"{name}.json").exists():  # Dask may run a task twice
+    about: dict[str, Json] = {"block": item.block, "kept": 0, "retry_after": None, "room": None}
+    if parts.is_committed(job.root, name):  # Dask may run a task twice
         receipt, _ = parts.read_receipt(job.root, name)
     else:
         units = read_block(job.units, item.offset, item.tag, job.unit_type)
         before = entries(job.root, item.source) or [Entry()] * len(units)
         old = entries(job.root, item.kept)
-        with scratch_in(job.scratch):
+        host = host_home(job.root, job.epoch, item.host) if item.host else None
+        with scratch_in(job.scratch, host), gate.entered(alone=item.roomy):
+            start = time.perf_counter()
             done = _entries(job, item, units, before, old)
-            receipt = _commit(job, item, name, done)
+            receipt = _commit(job, item, name, done, _holds(units, done))
         about["kept"] = sum(e.failure is None for e in old)
         about["retry_after"] = max((e.retry_after for e in done if e.retry_after), default=None)
+        if any(e.failure and e.failure[2] == "memory" for e in done):
+            about["room"] = memory_cap(item.roomy)
     return {**receipt, **about, "seconds": time.perf_counter() - start}
 
 
@@ -168,12 +181,19 @@ def run_unit(leg: Leg, unit: Any, entry: Entry, form: Form | None = None) -> Ent
             entry = entry.after(stage.name, stage.func(unit, *previous))
             previous = (entry.value,)
         check_form(entry.value, form)
+        _check_holds(unit, entry.holds)
     except (Exception, SystemExit) as error:
         if isinstance(error, OSError) and error.errno in FULL:
             with full_disk_named(Path(error.filename or "the run directory")):
                 raise
         return _failed(unit.key, stage.name, error)
     return entry
+
+
+def _check_holds(unit: Any, holds: Mapping[str, float] | None) -> None:
+    for name, amount in (holds or {}).items():
+        if amount > unit.footprint.get(name, -1.0):
+            raise ValueError(f"it holds {amount:g} of {name!r}, more than its footprint says")
 
 
 def _failed(key: str, stage: str, error: BaseException) -> Entry:
@@ -183,7 +203,16 @@ def _failed(key: str, stage: str, error: BaseException) -> Entry:
     return Entry(failure=(key, stage, categorise(error), *describe(error)), retry_after=after)
 
 
-def _commit(job: Job, item: Item, name: str, done: Sequence[Entry]) -> dict[str, Json]:
+def _holds(units: Sequence[Any], done: Sequence[Entry]) -> dict[str, float]:
+    """Return what a block holds from now on, if a stage said so for one of its units."""
+    if not any(e.holds for e in done):
+        return {}
+    return footprint_of(units, [e.holds or {} for e in done])
+
+
+def _commit(
+    job: Job, item: Item, name: str, done: Sequence[Entry], holds: dict[str, float]
+) -> dict[str, Json]:
     values = encode([e.value for e in done], [e.failure is not None for e in done])
     accounts = {
         "leg": job.leg.fingerprint,
@@ -194,6 +223,8 @@ def _commit(job: Job, item: Item, name: str, done: Sequence[Entry]) -> dict[str,
         "failures": [[i, *e.failure] for i, e in enumerate(done) if e.failure],
         "rejected": [[i, *r] for i, e in enumerate(done) for r in e.rejected],
     }
+    if holds:
+        accounts["holds"] = holds
     each = {"items": [e.items for e in done], "nbytes": [e.nbytes for e in done]}
     return parts.write(job.root, name, accounts, values, each=each, sync=job.sync)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import pickle
 import time
 import uuid
 from collections import Counter
@@ -13,10 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 from distributed import KilledWorker, as_completed
+from distributed.comm import CommClosedError
 
-from polytene.core import parts
-from polytene.core.blocks import Item, Job, work
+from polytene.core import blocks, parts
+from polytene.core.blocks import Item, Job
 from polytene.core.books import Books
+from polytene.core.hosts import Keeper, Workers
+from polytene.core.isolate import cap_of
+from polytene.core.leases import Leases, check_pins, pins
 from polytene.core.ledger import Ledger
 from polytene.core.limits import Limits
 from polytene.core.parts import Ref
@@ -24,9 +29,10 @@ from polytene.core.reduce import Node, Reduction, fold
 from polytene.core.resume import Standing
 from polytene.core.retry import Retries
 from polytene.core.saved import SavedPlan
+from polytene.core.scratch import run_mark
 from polytene.core.stage import Leg
 from polytene.core.window import Task, Window
-from polytene.exceptions import Interrupted
+from polytene.exceptions import Interrupted, PolyteneError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -39,6 +45,7 @@ POLL = 0.005
 TAIL = 8
 LOOK = 1.0
 NO_WORKERS = 60.0
+GONE = "the cluster is gone; what is done is safe, give the command again"
 
 
 @dataclass(frozen=True)
@@ -76,38 +83,51 @@ class Drive:
         jobs = (Job(*place, leg, ledger.epoch, settings.sync) for leg in chain)
         self.jobs = [cloudpickle.dumps(job) for job in jobs]
         self.fold = functools.partial(fold, plan.folder, reduction.combine, settings.sync)
+        self.workers = Workers(client)
         self.window = self._window(settings)
+        self.keeper = self._keeper()
         self.retries = Retries(base=settings.retry_seconds)
         self.pool = as_completed(loop=client.loop, raise_errors=False)
         self.token = uuid.uuid4().hex[:8]
         self.flying: dict[str, tuple[Task | Node, Future]] = {}
         self.attempts: Counter[tuple[int, int]] = Counter()
         self.deaths: Counter[Any] = Counter()
-        self.roomy: set[int] = set()
+        self.journeys: Counter[int] = Counter()
+        self.sent: dict[str, str] = {}
         self.resumed: dict[tuple[int, int], int] = {}
         self._looked = self._with_workers = time.monotonic()
 
     def _window(self, settings: Settings) -> Window:
         limits = Limits(settings.limits)
+        footprint = self.plan.head["footprint"]
         for leg in self.chain:
             limits.check(leg.uses, f"stage {leg.name}")
-        footprint = self.plan.head["footprint"]
+            check_pins(footprint, leg.uses, leg.name, self.plan.head["block"])
         limits.check(footprint, f"the largest {self.plan.head['noun']}")
-        self.threads = sum(self.client.nthreads().values())
+        self.threads = sum(about["nthreads"] for about in self.workers.about.values())
         fresh = self.standing.fresh
         window = Window(
             self.chain,
-            limits,
+            Leases(limits, self.plan.holds if footprint else None),
             fresh,
             len(fresh),
-            holds=self.plan.holds if footprint else None,
             in_flight=settings.in_flight,
             threads=self.threads,
             task_seconds=settings.task_seconds,
         )
         for place, block in self.standing.half:
-            window.arrive(place, block, half_done=True)
+            window.leases.keep(block, self.standing.holds.get(block))
+            window.arrive(place, block)
         return window
+
+    def _keeper(self) -> Keeper | None:
+        """Return the keeper of the hosts' scratch, where units are pinned to hosts."""
+        if not pins(self.plan.head["footprint"]):
+            return None
+        needs = [leg.needs for leg in self.chain]
+        keeper = Keeper(self.client, run_mark(self.plan.folder), self.window, needs)
+        keeper.look(self.workers)
+        return keeper
 
     def to_end(self, stop: Callable[[], bool]) -> None:
         """Work until nothing is left, or until ``stop`` says so and what runs has landed."""
@@ -122,8 +142,15 @@ class Drive:
                 if not self.flying and (stopping or not self.window.waiting):
                     break
                 self._settle(self._landed(stopping))
+        except OSError as error:
+            if isinstance(error, PolyteneError) or not self._gone(error):
+                raise
+            raise Interrupted(GONE) from None
         finally:
-            self.client.cancel([future for _, future in self.flying.values()])
+            if self.client.status == "running":
+                self.client.cancel([future for _, future in self.flying.values()])
+            if self.keeper:
+                self.keeper.close()
         left = len(self.plan) - self.books.settled
         if stopping and (left or (self.books.tree and not self.books.tree.done)):
             raise Interrupted(
@@ -131,42 +158,60 @@ class Drive:
                 "and the same command goes on from there"
             )
 
+    def _gone(self, error: OSError) -> bool:
+        """Whether an error means that the scheduler is gone; the client may not know it yet."""
+        return isinstance(error, CommClosedError) or self.client.status != "running"
+
     def _recall(self) -> None:
         """Take back what no worker has begun."""
         begun = {key for keys in self.client.processing().values() for key in keys}
-        waiting = [key for key in self.flying if key not in begun]
-        self.client.cancel([self.flying.pop(key)[1] for key in waiting])
+        self._take_back([key for key in self.flying if key not in begun])
         logger.warning("stopping: %d tasks that run are finished", len(self.flying))
 
     def _submit(self) -> None:
-        groups: dict[tuple[int, bool], list[Task]] = {}
+        if self.keeper:
+            self.keeper.swept()
+        groups: dict[tuple[int, str | None], list[Task]] = {}
         for task in self.window.admit():
-            groups.setdefault((task.leg, task.isolated), []).append(task)
-        for (leg, _), tasks in groups.items():
-            self._send(leg, tasks)
+            groups.setdefault((task.leg, self._where(task)), []).append(task)
+        for (leg, where), tasks in groups.items():
+            self._send(leg, where, tasks)
         if self.books.tree and (nodes := self.books.tree.ready):
             self.books.tree.ready = []
             self._send_folds(nodes)
 
-    def _send(self, leg: int, tasks: list[Task]) -> None:
+    def _where(self, task: Task) -> str | None:
+        """Return the host or the worker that a task has to run on, if it has to."""
+        if task.roomy and (found := self.workers.roomiest(self.chain[task.leg].needs, task.host)):
+            return found[0]
+        return task.host
+
+    def _send(self, leg: int, where: str | None, tasks: list[Task]) -> None:
         part = self.chain[leg]
         futures = self.client.map(
-            functools.partial(work, self.jobs[leg]),
-            [[self._item(leg, block, task.isolated) for block in task.blocks] for task in tasks],
+            functools.partial(blocks.task, self.jobs[leg]),
+            [self._items(task) for task in tasks],
             key=[self._key(part.name, f"{leg}.{task.blocks[0]}") for task in tasks],
             priority=leg,
             pure=False,
             retries=0,
             resources=dict(part.needs) or None,
+            workers=where,
         )
+        if where in self.workers.about:
+            self.sent.update((f.key, where) for f in futures)
         self._fly(tasks, futures)
 
     def _key(self, name: str, what: str) -> str:
         self.attempts[-1, 0] += 1
         return f"{name}-{what}.{self.attempts[-1, 0]}-{self.token}"
 
-    def _item(self, leg: int, block: int, isolated: bool) -> Item:
-        where, standing = self.plan.index[block], self.standing
+    def _items(self, task: Task) -> bytes:
+        """Return what a task has to do, packed; what is as usual is left out."""
+        return pickle.dumps([_short(self._item(task, block)) for block in task.blocks])
+
+    def _item(self, task: Task, block: int) -> Item:
+        leg, where, standing = task.leg, self.plan.index[block], self.standing
         kept, again = standing.kept.get((leg, block), (None, ()))
         return Item(
             block,
@@ -176,9 +221,14 @@ class Drive:
             kept,
             again,
             self.attempts[leg, block],
-            isolated,
-            block in self.roomy,
+            task.isolated,
+            task.roomy,
+            self._folder(block) if task.host else None,
         )
+
+    def _folder(self, block: int) -> str:
+        """Return the name of a block's folder on its host; another one for each new beginning."""
+        return f"{int(self.plan.index[block]['tag']):016x}.{self.journeys[block]:02d}"
 
     def _send_folds(self, nodes: list[Node]) -> None:
         keys = [self._key("fold", f"node{node.level}.{node.index}") for node in nodes]
@@ -211,16 +261,53 @@ class Drive:
         """Raise if the cluster or the ledger cannot go on."""
         self.ledger.check()
         if self.client.status in ("closed", "closing"):
-            raise Interrupted("the cluster is gone; what is done is safe, give the command again")
+            raise Interrupted(GONE)
         now = time.monotonic()
         if now - self._looked > LOOK:
             self._looked = now
-            self._with_workers = now if self.client.nthreads() else self._with_workers
+            self._look()
+            self._with_workers = now if self._has_workers() else self._with_workers
             if now - self._with_workers > NO_WORKERS:
+                able = " on a host that has what all stages need" if self.keeper else ""
                 raise Interrupted(
-                    f"the cluster has had no worker for {NO_WORKERS:.0f} s; what is done is safe, "
-                    "give the command again"
+                    f"the cluster has had no worker{able} for {NO_WORKERS:.0f} s; what is done is "
+                    "safe, give the command again"
                 )
+
+    def _has_workers(self) -> bool:
+        return bool(self.keeper.hosts if self.keeper else self.workers.about)
+
+    def _look(self) -> None:
+        """See which workers came and went; what waits for one that is gone is sent again."""
+        if self.workers.look():
+            gone = [key for key, where in self.sent.items() if where not in self.workers.about]
+            for task in self._take_back([key for key in gone if key in self.flying]):
+                self.window.again(task)
+            self.sent = {k: w for k, w in self.sent.items() if k in self.flying}
+        for host in self.keeper.look(self.workers) if self.keeper else ():
+            for block in self.window.leases.on(host):
+                self._restart(block)
+
+    def _take_back(self, keys: list[str]) -> list[Task]:
+        """Cancel tasks; return them."""
+        taken = [self.flying.pop(key) for key in keys]
+        self.client.cancel([future for _, future in taken])
+        tasks = [what for what, _ in taken if isinstance(what, Task)]
+        for task in tasks:
+            self.window.landed(task)
+        return tasks
+
+    def _restart(self, block: int) -> None:
+        """Let a block whose host is lost begin again at its first leg."""
+        about = self.flying.items()
+        mine = (k for k, (w, _) in about if isinstance(w, Task) and block in w.blocks)
+        self._take_back(list(mine))
+        tag = int(self.plan.index[block]["tag"])
+        self.standing.restart(block, tag, self.chain, self.ledger)
+        self.journeys[block] += 1
+        for leg in range(len(self.chain)):
+            self.attempts[leg, block] += 1
+        self.window.restart(block)
 
     def _settle(self, batch: list[Future]) -> None:
         good = [f for f in batch if f.status == "finished"]
@@ -231,40 +318,58 @@ class Drive:
                 self.books.tree.settle(what.level + 1, what.index, value)
             else:
                 self.window.landed(what)
-                for receipt in value:
-                    self._take(what, dict(receipt))
+                for receipt in pickle.loads(value):
+                    self._take(what, receipt)
         for future in batch:
             if future.status != "finished":
                 self._lost(self.flying.pop(future.key)[0], future)
 
     def _take(self, task: Task, receipt: dict[str, Any]) -> None:
         leg = task.leg
-        about = {k: receipt.pop(k) for k in ("block", "kept", "retry_after", "seconds")}
+        about = {k: receipt.pop(k) for k in ("block", "kept", "retry_after", "room", "seconds")}
         block, ref = about["block"], Ref(receipt["part"], receipt["digest"])
         about["kept"] = self.resumed.setdefault((leg, block), about["kept"])
-        if replaced := self.standing.kept.pop((leg, block), None):
-            parts.remove(self.plan.folder, replaced[0].name)
+        replaced, _ = self.standing.kept.pop((leg, block), (None, ()))
+        old = replaced.name if replaced else self.standing.stale.pop((leg, block), ref.name)
+        if old != ref.name:
+            parts.remove(self.plan.folder, old)
         self.window.measured(leg, about["seconds"])
         self.ledger.add({**receipt, "seconds": round(about["seconds"], 4)})
         failed = [(f[3], about["retry_after"]) for f in receipt["failures"]]
-        again, wait = self.retries.again(leg, block, failed)
+        if any(f[0] == "memory" for f in failed) and not self._is_roomier(task, about["room"]):
+            failed = [f for f in failed if f[0] != "memory"]
+        again, wait = self.retries.again(leg, block, failed) if failed else ((), 0.0)
         if again:
             self._again(task._replace(blocks=(block,)), ref, again, wait)
         elif leg + 1 < len(self.chain):
             self.standing.source[block] = ref
-            self.window.arrive(leg + 1, block)
+            self.window.arrive(leg + 1, block, receipt.get("holds"))
         else:
             self.standing.source.pop(block, None)
             self.resumed.pop((leg, block))
-            self.window.settled(block)
+            self._leave(block)
             self.books.take(block, {**receipt, **about}, resumed=False)
+
+    def _is_roomier(self, task: Task, room: int | None) -> bool:
+        """Whether some worker has more memory for one unit than ``room``, which was too little."""
+        found = self.workers.roomiest(self.chain[task.leg].needs, task.host)
+        return bool(room and found and cap_of(found[1]) > room)
+
+    def _leave(self, block: int) -> None:
+        """Give back the leases of a settled block, once nothing of it lies on its host."""
+        host = self.window.leases.host(block)
+        if self.keeper and host:
+            settled = functools.partial(self.window.settled, block)
+            self.keeper.clear(host, f"{self.ledger.epoch:05d}", self._folder(block), then=settled)
+        else:
+            self.window.settled(block)
 
     def _again(self, task: Task, ref: Ref, again: tuple[str, ...], wait: float) -> None:
         place = task.leg, task.blocks[0]
         self.standing.kept[place] = ref, again
         self.attempts[place] += 1
         if "memory" in again:
-            self.roomy.add(task.blocks[0])
+            task = task._replace(isolated=not self.chain[task.leg].needs, roomy=True)
         self.window.again(task, wait)
 
     def _lost(self, what: Task | Node, future: Future) -> None:
@@ -297,7 +402,18 @@ class Drive:
         self._send_folds([node])
 
     def _lose(self, block: int, leg: str, detail: str) -> None:
-        self.window.settled(block)
+        self._leave(block)
         failures = self.books.lose(block, leg, detail)
         tag = f"{int(self.plan.index[block]['tag']):016x}"
         self.ledger.note({"event": "lost", "tag": tag, "failures": failures})
+
+
+USUAL = Item(0, 0, 0)
+
+
+def _short(item: Item) -> tuple[Any, ...]:
+    """Return an item without the fields at its end that are as usual."""
+    size = len(item)
+    while size > 3 and item[size - 1] == USUAL[size - 1]:
+        size -= 1
+    return tuple(item[:size])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from polytene.exceptions import NoSpace
 
+READ = 1 << 16
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -29,19 +32,53 @@ def full_disk_named(path: Path) -> Iterator[None]:
         ) from None
 
 
-def write_bytes(path: Path, data: bytes, *, sync: bool = True) -> None:
+def write_bytes(path: str | Path, data: bytes, *, sync: bool = True) -> None:
     """Write a file beside its place, make it durable, and rename it in."""
-    draft = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    draft = f"{path}.{unique()}.tmp"
     try:
-        with full_disk_named(path), open(draft, "xb") as out:
-            out.write(data)
-            if sync:
-                out.flush()
-                os.fsync(out.fileno())
+        with full_disk_named(Path(path)):
+            _write_new(draft, data, sync=sync)
         os.replace(draft, path)
     except BaseException:
-        draft.unlink(missing_ok=True)
+        Path(draft).unlink(missing_ok=True)
         raise
+
+
+def _write_new(path: str, data: bytes, *, sync: bool) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(handle, left) :]
+        if sync:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_bytes(path: str) -> bytes:
+    """Return the bytes of a file, a small one, with few system calls."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        found = []
+        while more := os.read(handle, READ):
+            found.append(more)
+        return b"".join(found)
+    finally:
+        os.close(handle)
+
+
+def unique() -> str:
+    """Return a name that no other call returns, in any process of any host."""
+    return f"{_process(os.getpid())}-{next(_numbers)}"
+
+
+@cache
+def _process(pid: int) -> str:
+    return uuid.uuid4().hex[:12]
+
+
+_numbers = itertools.count()
 
 
 def sync_folder(folder: Path) -> None:

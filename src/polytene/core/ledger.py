@@ -14,6 +14,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -153,23 +154,35 @@ class Ledger:
 
     def commit(self) -> None:
         """Write what waits, and make it durable."""
+        self._guard()
         with self._mutex:
             if not self._buffer:
                 return
             data = memoryview((b"\n" if self._torn else b"") + b"".join(self._buffer))
             self._torn = True
-            with full_disk_named(self.root / "ledger"):
+            with full_disk_named(self.root / "ledger"), self._whole():
                 while data:
                     data = data[os.write(self._handle, data) :]
                 os.fdatasync(self._handle)
             self._torn = False
             self._buffer.clear()
 
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Take back what a full disk let through of the last lines."""
+        end = os.fstat(self._handle).st_size
+        try:
+            yield
+        except OSError:
+            os.ftruncate(self._handle, end)
+            self._torn = False
+            raise
+
     def _tick(self) -> None:
         while not self._stop.wait(EVERY):
             try:
                 self.commit()
-            except OSError as error:
+            except (OSError, RunLocked) as error:
                 self._failed = error
                 return
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from polytene.core.canonical import Json
+from polytene.core.files import full_disk_named
 from polytene.exceptions import RunLocked, UsageError
 
 PATIENCE = 5.0
@@ -53,10 +54,15 @@ class Lock:
         self.root, self.path = root, root / "lock"
         self._about = {"host": socket.gethostname(), "pid": os.getpid(), "id": uuid.uuid4().hex}
         self._about["since"] = time.strftime("%Y-%m-%d %H:%M:%S")
-        self._handle = self._take(patience)
         self._lost: Exception | None = None
         self._beat = 0
-        self.beat()
+        with full_disk_named(self.path):
+            self._handle = self._take(patience)
+            try:
+                self.beat()
+            except OSError:
+                os.close(self._handle)
+                raise
         self._left = threading.Event()
         self._heart = threading.Thread(target=self._live, name="polytene-lock", daemon=True)
         self._heart.start()
@@ -91,23 +97,30 @@ class Lock:
     def _live(self) -> None:
         """Leave signs of life until the lock is given back or taken over."""
         while not self._left.wait(EVERY):
-            who = holder(self.root)
-            if who and who.get("id") != self._about["id"]:
-                self._lost = RunLocked(
-                    f"{self.root} was taken over by process {who.get('pid', '?')} on "
-                    f"{who.get('host', '?')}: this driver gave no sign of life for too long"
-                )
+            self._look()
+            if self._lost is not None:
                 return
             with suppress(OSError):
                 self.beat()
 
+    def _look(self) -> None:
+        who = holder(self.root)
+        if who and who.get("id") != self._about["id"]:
+            self._lost = RunLocked(
+                f"{self.root} was taken over by process {who.get('pid', '?')} on "
+                f"{who.get('host', '?')}: this driver gave no sign of life for too long"
+            )
+
     def beat(self) -> None:
         """Leave a sign of life."""
         self._beat += 1
+        self._beaten = time.monotonic()
         self._write(self._beat)
 
     def check(self) -> None:
-        """Raise RunLocked if another driver has taken over."""
+        """Raise RunLocked if another driver has taken over; after a standstill, look first."""
+        if self._lost is None and time.monotonic() - self._beaten > PATIENCE / 2:
+            self._look()
         if self._lost is not None:
             raise self._lost
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from polytene.core.canonical import Json, canonical, digest
-from polytene.core.files import sync_folder, sync_tree, write_bytes
+from polytene.core.files import read_bytes, sync_folder, sync_tree, write_bytes
 from polytene.core.values import SUFFIX, Encoded, decode
 from polytene.exceptions import DamagedRun
 
@@ -67,22 +67,27 @@ def write(
     ``accounts`` are for the driver and come back in the receipt; ``each`` holds accounts per
     unit, which stay in the file.
     """
-    base = root / name
-    base.parent.mkdir(parents=True, exist_ok=True)
+    base = f"{root}/{name}"
     accounts = {**accounts, "kind": values.kind}
     if values.data is not None:
-        path = base.with_name(base.name + SUFFIX[values.kind])
-        write_bytes(path, values.data, sync=sync)
+        _write_file(base + SUFFIX[values.kind], values.data, sync)
         accounts["data"] = [len(values.data), digest(values.data)]
     if values.kind == "folder":
-        path = base.with_name(base.name + SUFFIX["folder"])
-        accounts["data"] = _take_folders(values, path, root, sync)
+        accounts["data"] = _take_folders(values, Path(base + SUFFIX["folder"]), root, sync)
     body = (
         canonical(accounts) + b"\n" + canonical({**(each or {}), "values": values.layout}) + b"\n"
     )
     text = body + digest(body, MARK).encode() + b"\n"
-    write_bytes(base.with_name(base.name + ".json"), text, sync=sync)
+    _write_file(base + ".json", text, sync)
     return _receipt(accounts, name, text)
+
+
+def _write_file(path: str, data: bytes, sync: bool) -> None:
+    try:
+        write_bytes(path, data, sync=sync)
+    except FileNotFoundError:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, data, sync=sync)
 
 
 def _receipt(accounts: dict[str, Json], name: str, text: bytes) -> dict[str, Json]:
@@ -97,7 +102,7 @@ def _receipt(accounts: dict[str, Json], name: str, text: bytes) -> dict[str, Jso
 def _take_folders(values: Encoded, path: Path, root: Path, sync: bool) -> Json:
     if path.exists():
         shutil.rmtree(path)
-    path.mkdir()
+    path.mkdir(parents=True)
     for i, folder in enumerate(values.folders):
         if folder is None:
             continue
@@ -139,9 +144,8 @@ def read_receipt(root: Path, name: str) -> tuple[dict[str, Json], dict[str, Json
     DamagedRun
         If the bytes are not those that were committed.
     """
-    path = root / f"{name}.json"
     try:
-        text = path.read_bytes()
+        text = read_bytes(f"{root}/{name}.json")
     except OSError as error:
         raise DamagedPart(name, f"its receipt cannot be read: {error.strerror}") from None
     body = text[: -2 * MARK - 1]
@@ -183,6 +187,15 @@ def remove(root: Path, name: str) -> None:
 def data_path(root: Path, receipt: dict[str, Json]) -> Path:
     """Return the file or folder beside a receipt."""
     return root.joinpath(receipt["part"] + SUFFIX.get(receipt["kind"], ""))
+
+
+def is_committed(root: Path, name: str) -> bool:
+    """Whether there is a part of this name."""
+    try:
+        os.stat(f"{root}/{name}.json")
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def is_there(root: Path, receipt: dict[str, Json]) -> bool:

@@ -40,7 +40,7 @@ class Unit:
         """What the unit holds from its admission until it is settled: ``{"disk": bytes}``.
 
         The most that it holds at any moment, over all its stages. A limit of that name has to
-        be given to the run.
+        be given to the run. Names that begin with ``host.`` pin the unit to one host.
         """
         return {}
 

@@ -1,4 +1,4 @@
-"""What is asked of the workers before anything starts: memory, and our code."""
+"""What is asked of the workers before anything starts: memory, resources, and our code."""
 
 from __future__ import annotations
 
@@ -41,6 +41,25 @@ def check_memory(client: Client, chain: Sequence[Leg]) -> None:
                 f"a worker thread has {format_bytes(int(offered))}: raise --memory-limit, or start "
                 "workers with fewer threads"
             )
+
+
+def check_resources(client: Client, chain: Sequence[Leg]) -> None:
+    """Refuse a plan whose tasks no worker may run: they would wait for ever.
+
+    Raises
+    ------
+    PreflightError
+        If a stage needs more of a resource than any worker owns.
+    """
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    for leg in chain if workers else ():
+        for name, amount in leg.needs.items():
+            most = max(w.get("resources", {}).get(name, 0) for w in workers)
+            if most < amount:
+                raise PreflightError(
+                    f"stage {leg.name} needs {amount:g} {name} of its worker, and no worker owns "
+                    f"more than {most:g}: start the workers with that resource"
+                )
 
 
 def check_code(client: Client, *code: Any) -> None:

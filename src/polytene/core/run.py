@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +20,15 @@ from polytene.core.lock import Lock
 from polytene.core.log import run_log
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
-from polytene.core.preflight import check_code, check_memory
+from polytene.core.preflight import check_code, check_memory, check_resources
 from polytene.core.reduce import Reduction, Tree, values_in_order
 from polytene.core.resume import Standing, look
 from polytene.core.saved import SavedPlan
 from polytene.core.scratch import clear_scratch
 from polytene.core.stage import Leg, Stage, legs
-from polytene.exceptions import DamagedRun, UsageError
+from polytene.core.stopping import Asked
+from polytene.core.tracing import traced
+from polytene.exceptions import DamagedRun, RunLocked, UsageError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -67,7 +69,8 @@ def run(
         A Dask client, or a context manager that gives one, such as ``polytene.cluster("local")``,
         which is opened only if there is work. Without it: the current client, else this process.
     limits
-        What stages use and units hold, over the whole cluster: ``{"net.ena": 5, "disk": 25e9}``.
+        What stages use and units hold, over the whole cluster: ``{"net.ena": 5, "disk": 25e9}``;
+        a name that begins with ``host.`` is an amount on each host.
     in_flight
         Most tasks at the scheduler at once; None: ``polytene.in-flight`` of the configuration.
     max_quarantined
@@ -105,7 +108,7 @@ def run(
     >>> run(plan, [length], Reduction(sum), run_dir=tempfile.mkdtemp()).result
     8
     """
-    chain = legs(stages, [plan.kind, plan.params])
+    chain = legs(traced(stages), [plan.kind, plan.params])
     share = _setting("max-quarantined", max_quarantined)
     if not 0 <= share <= 1:
         raise UsageError(f"max_quarantined is {share}: a share between 0 and 1")
@@ -117,16 +120,17 @@ def run(
         stack.enter_context(run_log(root))
         saved, change = adopt_plan(plan, chain, root, on_change)
         _log_change(saved, change)
-        ledger = Ledger(root, lock.check)
-        stack.callback(clear_scratch, root)
+        asked = Asked(root, stop, lock.check)
+        ledger = Ledger(root, asked.check)
+        stack.callback(_clear_unless_lost, lock, root)
         stack.callback(ledger.close)
         clear_scratch(root)
         ledger.begin(saved.fingerprint)
         once = _Once(saved, chain, reduction, ledger, tell, share, settings)
         find = cache(lambda: stack.enter_context(opened(client)))
         try:
-            stop = stop or (lambda: False)
-            books, ended, result = _until_whole(once, retry_quarantined, find, stop)
+            with asked:
+                books, ended, result = _until_whole(once, retry_quarantined, find, asked)
         except BaseException as error:
             ledger.end(type(error).__name__, detail=str(error)[:500])
             raise
@@ -135,6 +139,13 @@ def run(
     bad, items = books.quarantined, books.rejected
     counts = (len(saved), books.computed, books.resumed)
     return Outcome(result, *counts, bad, items, books.items, change.removed, str(root))
+
+
+def _clear_unless_lost(lock: Lock, root: Path) -> None:
+    """Clear the scratch, unless it is now that of the driver that has taken over."""
+    with suppress(RunLocked):
+        lock.check()
+        clear_scratch(root)
 
 
 class _Once:
@@ -171,6 +182,7 @@ class _Once:
         from polytene.core.drive import Drive
 
         check_memory(client, self.chain)
+        check_resources(client, self.chain)
         check_code(client, self.chain, self.reduction.combine, self.saved.unit_type)
         about = (self.saved, self.chain, self.reduction, self.ledger, books, standing)
         Drive(client, *about, self.settings).to_end(stop)

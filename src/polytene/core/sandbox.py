@@ -132,12 +132,16 @@ _children: set[subprocess.Popen[bytes]] = set()
 
 def _start(memory: int | None) -> subprocess.Popen[bytes]:
     limit = str(memory or 0)
-    return subprocess.Popen(
+    child = subprocess.Popen(
         [sys.executable, "-m", "polytene.core.sandbox_child", str(os.getpid()), limit],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
     )
+    assert child.stdin is not None
+    with suppress(BrokenPipeError):  # the first call will say that it died
+        send(child.stdin, pickle.dumps(sys.path))
+    return child
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,7 @@ import importlib
 import json
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Generic
 import numpy as np
 
 from polytene.core.canonical import Json, canonical, digest, plain
-from polytene.core.files import sync_folder, write_bytes
+from polytene.core.files import full_disk_named, sync_folder, write_bytes
 from polytene.core.keys import check_key, key_hash, repeated
 from polytene.core.plan import Plan, U, Unit
 from polytene.core.versions import versions
@@ -24,6 +24,7 @@ from polytene.exceptions import DamagedRun, UsageError
 
 FORMAT = 1
 NAMES = ("kind", "noun", "params", "final", "block", "units", "fingerprint", "index", "unit_type")
+PAGE = 4096
 INDEX = np.dtype([("offset", "<u8"), ("tag", "<u8"), ("cost", "<f8"), ("units", "<u4")])
 
 
@@ -127,11 +128,13 @@ def fields_of(unit: Unit) -> dict[str, Json]:
     return {f.name: plain(getattr(unit, f.name), f"unit {f.name}") for f in fields(unit)}
 
 
-def footprint_of(units: list[Any]) -> dict[str, float]:
-    """Return what the units of a block hold together."""
+def footprint_of(
+    units: Sequence[Any], shrunk: Sequence[Mapping[str, float]] = ()
+) -> dict[str, float]:
+    """Return what the units of a block hold together; some of them less than their footprint."""
     total: dict[str, float] = {}
-    for unit in units:
-        for name, amount in unit.footprint.items():
+    for unit, less in zip(units, shrunk or [{}] * len(units), strict=True):
+        for name, amount in {**unit.footprint, **less}.items():
             total[name] = total.get(name, 0.0) + amount
     return total
 
@@ -225,7 +228,7 @@ def save(plan: Plan[U], folder: Path, extra: dict[str, Json] | None = None) -> S
     listing = _Listing(plan)
     draft = folder / f"plan.{os.getpid()}.tmp"
     try:
-        with open(draft, "wb") as out:
+        with full_disk_named(folder), open(draft, "wb") as out:
             listing.write(out)
             out.flush()
             os.fsync(out.fileno())
@@ -324,15 +327,27 @@ def read_block(path: Path, offset: int, tag: int, unit_type: type[U]) -> list[U]
 def read_fields(path: Path, offset: int, tag: int) -> list[dict[str, Json]]:
     """Return the fields of the units of one block, checked against the tag that was planned."""
     try:
-        with open(path, "rb") as lines:
-            lines.seek(offset)
-            line = lines.readline()
+        line = _line_at(path, offset)
     except OSError as error:
         raise DamagedRun(f"{path}: {error.strerror}") from None
     if tag_of(line) != tag:
         raise DamagedRun(f"{path}: the block at byte {offset} is not the one that was planned")
     found: list[dict[str, Json]] = json.loads(line)
     return found
+
+
+def _line_at(path: Path, offset: int) -> bytes:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        line, size = b"", PAGE
+        while more := os.pread(handle, size, offset + len(line)):
+            line += more
+            size = 2 * len(line)
+            if (end := line.find(b"\n") + 1) > 0:
+                return line[:end]
+        return line
+    finally:
+        os.close(handle)
 
 
 def _frozen(value: Json) -> Json:

@@ -27,12 +27,16 @@ class Partial:
         Bytes that the stage read.
     rejected
         Items that it could not use; they reach the quarantine list and exit code 3.
+    holds
+        What the unit holds from now on of what its footprint names, where that is less:
+        ``{"host.disk": 0}`` once its reads are removed. A lease only shrinks.
     """
 
     value: object
     items: int = 0
     nbytes: int = 0
     rejected: Sequence[Rejected] = ()
+    holds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from polytene.exceptions import PolyteneError, PreflightError
 
 POLL = 0.05
 TAIL_BYTES = 2000
+FULL_BYTES = 64 << 10
 
 # Runs between fork and exec in a process of its own: code in a fork of a threaded process may
 # hang, and the kernel's parent-death signal follows the thread that forked.
@@ -125,8 +127,16 @@ def run_tool(
     if why := told(child.pid):
         raise MemoryError(f"{argv[0]}: {why}")
     if code:
+        _refuse_full_disk(log)
         raise ToolFailed(f"{argv[0]} ended with {_words(code)}{tail(log)}", code)
     return ToolResult(time.monotonic() - start, log)
+
+
+def _refuse_full_disk(log: Path) -> None:
+    """Raise what the system said to the program, if its disk is full: the unit is not to blame."""
+    space = os.statvfs(log.parent)
+    if space.f_bavail * space.f_frsize < FULL_BYTES or os.strerror(errno.ENOSPC) in tail(log):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(log.parent))
 
 
 def _wait(

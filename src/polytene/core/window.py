@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from polytene.core.limits import Limits, Want
+from polytene.core.leases import Leases
+from polytene.core.limits import Want
 from polytene.core.stage import Leg
 
 LOOK_AHEAD = 256
@@ -18,11 +19,17 @@ PATIENCE = 200
 
 
 class Task(NamedTuple):
-    """Blocks that one task runs through one leg, in a sandbox or not."""
+    """Blocks that one task runs through one leg.
+
+    ``isolated``: in a sandbox; ``roomy``: alone on the worker with the most memory, and with all
+    of it; ``host``: where its only block is pinned to.
+    """
 
     leg: int
     blocks: tuple[int, ...]
     isolated: bool = False
+    roomy: bool = False
+    host: str | None = None
 
 
 class Window:
@@ -37,12 +44,10 @@ class Window:
     ----------
     legs
         The legs that a block passes.
-    limits
-        What may be used at once.
+    leases
+        What may be used at once, and what each block holds from its admission until it is settled.
     fresh, count
         Blocks that start with the first leg, the longest first; and how many there are.
-    holds
-        What a block holds from its admission until it is settled.
     in_flight
         Most tasks at the scheduler at once.
     threads
@@ -56,18 +61,17 @@ class Window:
     def __init__(
         self,
         legs: Sequence[Leg],
-        limits: Limits,
+        leases: Leases,
         fresh: Iterable[int],
         count: int,
         *,
-        holds: Callable[[int], Want] | None = None,
         in_flight: int = 1000,
         threads: int = 1,
         task_seconds: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.legs, self.limits, self.holds = legs, limits, holds
-        self.capped = holds is not None or any(leg.uses for leg in legs)
+        self.legs, self.leases = legs, leases
+        self.capped = bool(leases) or any(leg.uses for leg in legs)
         self._fresh, self._left = iter(fresh), count
         self._queues: list[deque[int]] = [deque() for _ in legs]
         self._again: deque[Task] = deque()
@@ -77,8 +81,17 @@ class Window:
         self._seconds: list[float | None] = [None] * len(legs)
         self._most, self._threads, self._target = in_flight, max(1, threads), task_seconds
         self._clock, self._passed = clock, [0] * len(legs)
-        self._held: set[int] = set()
+        self._changed = True
         self.flying = 0
+
+    def open(self, host: str) -> None:
+        """Use a host from now on."""
+        self.leases.hosts.open(host)
+        self._changed = True
+
+    def close(self, host: str) -> None:
+        """Use a host no longer: it is lost."""
+        self.leases.hosts.close(host)
 
     @property
     def waiting(self) -> bool:
@@ -95,12 +108,24 @@ class Window:
     def _room(self, probing: bool) -> int:
         return min(self._most, 2 * self._threads) if probing else self._most
 
-    def arrive(self, leg: int, block: int, *, half_done: bool = False) -> None:
-        """Let a block wait for a leg; one that an earlier run half did holds its leases at once."""
+    def arrive(self, leg: int, block: int, holds: Want | None = None) -> None:
+        """Let a block wait for its next leg; it may hold less from now on."""
         self._queues[leg].append(block)
-        if half_done and self.holds is not None:
-            self._held.add(block)
-            self.limits.take(self.holds(block))
+        self._changed = True
+        if holds:
+            self.leases.shrink(block, holds)
+
+    def restart(self, block: int) -> None:
+        """Let a block whose host is lost wait for its first leg again; it holds nothing."""
+        for queue in self._queues:
+            if block in queue:
+                queue.remove(block)
+        self._again = deque(task for task in self._again if block not in task.blocks)
+        self._alone = deque(task for task in self._alone if block not in task.blocks)
+        self._later = [entry for entry in self._later if block not in entry[2].blocks]
+        heapq.heapify(self._later)
+        self.settled(block)
+        self._queues[0].appendleft(block)
 
     def again(self, task: Task, delay: float = 0.0, *, alone: bool = False) -> None:
         """Let the blocks of a task wait to be tried again, each in a task of its own.
@@ -126,14 +151,14 @@ class Window:
         self.flying -= 1
         if task == self._lonely:
             self._lonely = None
-        self.limits.give(self.legs[task.leg].uses)
+        self.leases.limits.give(self.legs[task.leg].uses)
+        self._changed = True
 
     def settled(self, block: int) -> None:
         """Give back the leases of a block that has come to its end."""
-        if block in self._held:
-            assert self.holds is not None
-            self._held.discard(block)
-            self.limits.give(self.holds(block))
+        if self.leases:
+            self.leases.give(block)
+            self._changed = True
 
     def admit(self) -> list[Task]:
         """Return the tasks to submit now; their slots and leases are taken."""
@@ -152,7 +177,7 @@ class Window:
         task = self._alone.popleft()
         taken = self._take(task.leg, task.blocks[0])
         if taken:
-            self._lonely = task
+            self._lonely = task._replace(host=self.leases.host(task.blocks[0]))
         else:
             self._alone.append(task)
         return taken
@@ -162,22 +187,14 @@ class Window:
         for _ in range(len(self._again)):
             task = self._again.popleft()
             if self._take(task.leg, task.blocks[0]):
-                out.append(task)
+                out.append(task._replace(host=self.leases.host(task.blocks[0])))
             else:
                 self._again.append(task)
         return out
 
     def _take(self, leg: int, block: int) -> bool:
         """Take what a block wants for a leg, if all of it is free."""
-        uses = self.legs[leg].uses
-        holds = self.holds(block) if self.holds and block not in self._held else {}
-        if not self.limits.fits(uses, holds):
-            return False
-        self.limits.take(uses)
-        self.limits.take(holds)
-        if self.holds is not None:
-            self._held.add(block)
-        return True
+        return self.leases.take(block, self.legs[leg].uses)
 
     def _by_half(self, taken: int) -> list[Task]:
         if self.flying > self.low:
@@ -208,18 +225,19 @@ class Window:
 
     def _by_limits(self) -> list[Task]:
         out: list[Task] = []
+        if not self._changed:
+            return out
+        self._changed = False
         self._look_ahead()
         for leg in reversed(range(len(self._queues))):
             queue, self._queues[leg] = self._queues[leg], deque()
             while queue:
                 block = queue.popleft()
-                if self.flying + len(out) >= self._most or not self.limits.fits(
-                    self.legs[leg].uses
-                ):
+                if self.flying + len(out) >= self._most or not self._fits(leg):
                     self._queues[leg] += [block, *queue]
                     break
                 if self._take(leg, block):
-                    out.append(Task(leg, (block,)))
+                    out.append(Task(leg, (block,), host=self.leases.host(block)))
                     self._passed[leg] = self._passed[leg] + 1 if self._queues[leg] else 0
                 else:
                     self._queues[leg].append(block)
@@ -227,6 +245,9 @@ class Window:
                     self._queues[leg] += queue  # the head has been passed often enough
                     break
         return out
+
+    def _fits(self, leg: int) -> bool:
+        return self.leases.limits.fits(self.legs[leg].uses)
 
     def _look_ahead(self) -> None:
         wanted = LOOK_AHEAD - len(self._queues[0])

@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from polytene.exceptions import BadInput
 from polytene.formats.sniff import describe, empty_file
+from polytene.formats.spill import Letters, Spilled, blocks
 from polytene.formats.text import (
     PathLike,
     check_line,
@@ -20,6 +21,7 @@ from polytene.formats.text import (
 # IUPAC-IUB nucleotide codes (Cornish-Bowden 1985) and X, with the two gap characters.
 NUCLEOTIDES = b"ACGTUNRYSWKMBDHVXacgtunryswkmbdhvx-."
 
+_CHECKED = 1 << 20
 _BLANKS = (b" ", b"\t", b"\v", b"\f")
 _HEADER_SIGN, _COMMENT_SIGN, _NEWLINE = b">;\n"
 
@@ -35,23 +37,26 @@ class FastaRecord:
     description
         What follows the first word, without blanks around it.
     sequence
-        All letters as they are in the file, without blanks and line ends. May be empty.
+        All letters as they are in the file, without blanks and line ends. May be empty. Where
+        `read_fasta` was told to spill, those of a long record lie in a temporary file.
     line
         1-based number of the header's line.
     """
 
     id: str
     description: str
-    sequence: bytes
+    sequence: Letters
     line: int
 
 
-def read_fasta(path: PathLike, block_bytes: int | None = None) -> Iterator[FastaRecord]:
+def read_fasta(
+    path: PathLike, block_bytes: int | None = None, *, spill: int | None = None
+) -> Iterator[FastaRecord]:
     r"""Yield the records of a FASTA file, plain, gzip or BGZF.
 
     Lines may end in LF, CRLF or CR and have any length; blank lines, and comment lines that begin
     with ``;``, are skipped. The letters are not checked: see :func:`nucleotide_check`. Memory is
-    bounded by the longest record.
+    bounded by the longest record, or by `spill`.
 
     Parameters
     ----------
@@ -59,6 +64,8 @@ def read_fasta(path: PathLike, block_bytes: int | None = None) -> Iterator[Fasta
         File to read.
     block_bytes
         As in :func:`polytene.formats.text.read_blocks`; the records do not depend on it.
+    spill
+        Letters of one record that are held in memory; longer ones go to a temporary file.
 
     Raises
     ------
@@ -76,13 +83,13 @@ def read_fasta(path: PathLike, block_bytes: int | None = None) -> Iterator[Fasta
     FastaRecord(id='a', description='first', sequence=b'ACGTac', line=1)
     FastaRecord(id='b', description='', sequence=b'', line=5)
     """
-    parser = _Parser(printable(path))
+    parser = _Parser(printable(path), spill)
     for block in unix_newlines(read_blocks(path, block_bytes)):
         yield from parser.feed(block)
     yield parser.last()
 
 
-def nucleotide_check(sequence: bytes) -> tuple[int, int] | None:
+def nucleotide_check(sequence: Letters) -> tuple[int, int] | None:
     """Return where the first byte lies that no nucleotide sequence holds, and that byte.
 
     Allowed in both cases are the IUPAC codes ``ACGTUNRYSWKMBDHV``, ``X`` for N, and the gaps ``-``
@@ -99,8 +106,12 @@ def nucleotide_check(sequence: bytes) -> tuple[int, int] | None:
     >>> nucleotide_check(b"ACGTEACGTE")
     (4, 69)
     """
-    rest = sequence.translate(None, NUCLEOTIDES)
-    return (sequence.index(rest[:1]), rest[0]) if rest else None
+    start = 0
+    for block in blocks(sequence, _CHECKED):
+        if rest := block.translate(None, NUCLEOTIDES):
+            return start + block.index(rest[:1]), rest[0]
+        start += len(block)
+    return None
 
 
 class _Place(Enum):
@@ -115,13 +126,13 @@ class _Place(Enum):
 class _Parser:
     """What is known between two blocks: the record under way and the place in the text."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, spill: int | None) -> None:
+        self._name, self._spill = name, spill
         self._place = _Place.LINE_START
         self._line = 1
         self._header: list[bytes] = []
         self._header_line = 0
-        self._pieces: list[bytes] = []
+        self._begin_sequence()
 
     def feed(self, block: bytes) -> Iterator[FastaRecord]:
         """Yield the records that end in `block`."""
@@ -145,7 +156,8 @@ class _Parser:
     def _begin_line(self, sign: int) -> None:
         if sign == _HEADER_SIGN:
             self._place = _Place.HEADER
-            self._header, self._header_line, self._pieces = [], self._line, []
+            self._header, self._header_line = [], self._line
+            self._begin_sequence()
         else:
             self._place = _Place.COMMENT if sign == _COMMENT_SIGN else _Place.SEQUENCE
 
@@ -172,8 +184,23 @@ class _Parser:
         if letters := self._letters(piece):
             if not self._header_line:
                 raise self._not_fasta(piece)
-            self._pieces.append(letters)
+            self._append(letters)
         return stop
+
+    def _begin_sequence(self) -> None:
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._spilled: Spilled | None = None
+
+    def _append(self, letters: bytes) -> None:
+        if self._spilled is not None:
+            self._spilled.append(letters)
+            return
+        self._pieces.append(letters)
+        self._held += len(letters)
+        if self._spill is not None and self._held > self._spill:
+            self._spilled = Spilled(self._pieces)
+            self._pieces = []
 
     def _letters(self, piece: bytes) -> bytes:
         """Return `piece` without blanks, and count its lines."""
@@ -192,7 +219,7 @@ class _Parser:
                 f"{self._name}: line {self._header_line}: expected a name after '>'",
             )
         description = decode(words[1].rstrip()) if len(words) > 1 else ""
-        sequence = b"".join(self._pieces)
+        sequence = self._spilled or b"".join(self._pieces)
         return FastaRecord(decode(words[0]), description, sequence, self._header_line)
 
     def _not_fasta(self, piece: bytes) -> BadInput:

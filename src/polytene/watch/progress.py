@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from polytene.core.events import Begun, Ended, Event, Folding, OnEvent, Settled
-from polytene.watch.rates import Meter, plural
+from polytene.watch.rates import Meter, counted
 
 QUIET_SECONDS = 1.0
 
@@ -43,9 +43,7 @@ class PlainLines:
         meter(event)
         if isinstance(event, Begun):
             again = f", {event.resumed:,} done before" if event.resumed else ""
-            self._say(
-                f"{event.kind}: {event.units:,} {plural(event.noun)}{again}; {event.directory}"
-            )
+            self._say(f"{event.kind}: {counted(event.units, event.noun)}{again}; {event.directory}")
         elif isinstance(event, Settled):
             for failure in event.failures[:3]:
                 self._say(f"quarantined {failure}")

@@ -61,7 +61,7 @@ class Meter:
         seconds = max(self.seconds, 1e-9)
         said = []
         if self.items:
-            said.append(f"{self.items:,} items")
+            said.append(counted(self.items, "item"))
         if self.nbytes:
             said.append(
                 f"{format_bytes(self.nbytes)} ({format_bytes(int(self.nbytes / seconds))}/s)"
@@ -100,3 +100,14 @@ def plural(noun: str) -> str:
     ('batches', 'files')
     """
     return f"{noun}es" if noun.endswith(("ch", "s", "x", "sh")) else f"{noun}s"
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "batch"), counted(2000, "file")
+    ('1 batch', '2,000 files')
+    """
+    return f"{n:,} {noun if n == 1 else plural(noun)}"

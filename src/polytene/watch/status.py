@@ -15,6 +15,7 @@ from polytene.core.lock import holder, is_held
 from polytene.core.plan import Unit
 from polytene.core.saved import SavedPlan, load
 from polytene.exceptions import DamagedRun
+from polytene.watch.rates import counted
 
 
 @dataclass
@@ -152,7 +153,7 @@ def verify(folder: str | Path, *, deep: bool = False) -> tuple[int, list[str]]:
         return 0, [str(error)]
     receipts = list(_receipts(root, plan))
     damaged = sum(record is None for record in read(root))
-    problems = [f"ledger: {damaged} damaged lines, their parts are found again"] if damaged else []
+    problems = [f"ledger: {damaged_lines(damaged)}"] if damaged else []
     for receipt in receipts:
         if not parts.is_there(root, receipt):
             problems.append(f"{receipt['part']}: missing, or not of its size")
@@ -161,6 +162,11 @@ def verify(folder: str | Path, *, deep: bool = False) -> tuple[int, list[str]]:
     nodes = list(_nodes(root)) if deep else []
     problems += [wrong for _, wrong in nodes if wrong]
     return len(receipts) + len(nodes), problems + _plan_problems(plan)
+
+
+def damaged_lines(n: int) -> str:
+    """Return what damaged lines of a ledger mean."""
+    return f"{counted(n, 'damaged line')}; what they said is found again in the parts"
 
 
 def _receipts(root: Path, plan: SavedPlan[Any]) -> Iterator[Record]:

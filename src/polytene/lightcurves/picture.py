@@ -161,8 +161,8 @@ def _figure(title: str, x: str, y: str, layers: list[Any], width: int, **more: A
 
 
 def _light_curve(views: Views) -> list[Any]:
-    grey = {"color": _GREY, "size": 2, "alpha": 0.5, "legend_label": "stitched"}
-    blue = {"color": _BLUE, "size": 2, "alpha": 0.6, "legend_label": "flat"}
+    grey = {"color": _GREY, "size": 2, "alpha": 0.5}
+    blue = {"color": _BLUE, "size": 2, "alpha": 0.6}
     below = float(np.ptp(views.flux)) if views.flux.size else 0.0
     return [
         ("points", views.time, views.flux, grey),
@@ -214,5 +214,5 @@ def png(views: Views) -> bytes:
         axes.set(xlabel=x, ylabel=y)
     page.axes[1].set_xscale("log")
     sink = io.BytesIO()
-    page.savefig(sink, format="png", dpi=110, metadata={"Software": None})
+    page.savefig(sink, format="png", dpi=80, metadata={"Software": None})
     return sink.getvalue()

@@ -7,10 +7,12 @@ curves are used where ``--data`` names a folder of them; generated ones of their
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.timeseries import BoxLeastSquares
@@ -174,26 +176,39 @@ def bench_download(report: Report, folder: Path, n: int) -> None:
     products.write_text("\n".join(["target_id,url", *lines]) + "\n")
     ids = [s.target_id for s in stars(n)]
     first = 0.0
-    with ArchiveServer(dict.fromkeys(names, body), latency=0.15) as server:
-        for connections in (1, 4, 8):
+    ours, theirs = multiprocessing.Pipe()
+    server = multiprocessing.Process(target=serve, args=(theirs, dict.fromkeys(names, body)))
+    server.start()
+    base = ours.recv()
+    for connections in (1, 4, 8):
+        source = lc.Archive(folder / f"cache{connections}", products=products,
+                            connections=connections, bases=(base,))  # fmt: skip
+        client = threads(connections)
+        start = time.perf_counter()
+        lc.fetch(ids, folder / f"fetch{connections}", source, client=client)
+        seconds = time.perf_counter() - start
+        client.close()
+        ours.send("peak")
+        peak = ours.recv()
+        if connections == 1:
+            first = seconds
+            continue
+        figure = first / seconds / connections
+        name = f"downloads: share of {connections} connections' ideal speed-up"
+        report.add(name, figure, "", ">= 0.85", figure >= 0.85)
+        kept = peak <= connections
+        report.add("  peak of connections at the server", peak, "", f"<= {connections}", kept)
+    ours.send("end")
+    server.join()
+
+
+def serve(pipe: Any, files: dict[str, bytes]) -> None:
+    """Serve files from a process of its own; answer with the peak of connections since then."""
+    with ArchiveServer(files, latency=0.15) as server:
+        pipe.send(server.base)
+        while pipe.recv() == "peak":
+            pipe.send(server.peak)
             server.peak = 0
-            source = lc.Archive(folder / f"cache{connections}", products=products,
-                                connections=connections, bases=(server.base,))  # fmt: skip
-            client = threads(connections)
-            start = time.perf_counter()
-            lc.fetch(ids, folder / f"fetch{connections}", source, client=client)
-            seconds = time.perf_counter() - start
-            client.close()
-            if connections == 1:
-                first = seconds
-                continue
-            figure = first / seconds / connections
-            name = f"downloads: share of {connections} connections' ideal speed-up"
-            report.add(name, figure, "", ">= 0.85", figure >= 0.85)
-            kept = server.peak <= connections
-            report.add(
-                "  peak of connections at the server", server.peak, "", f"<= {connections}", kept
-            )
 
 
 def threads(n: int) -> object:

@@ -52,6 +52,11 @@ def test_extract_status_export_merge(run, sky, tmp_path, address):
     run("merge", out, out, "-o", tmp_path / "m.csv")
     assert (tmp_path / "m.csv").read_bytes() == (out / "features.csv").read_bytes()
     run("export", out, "-o", tmp_path / "e.xls", code=2)
+    assert "3 targets" in run("report", out, "-o", tmp_path / "p.html", "--top", "3")
+    page = (tmp_path / "p.html").read_text()
+    found = [s.target_id for s in stars(7) if s.target_id in page]
+    assert len(found) == 3
+    assert all(s.depth > 0 for s in stars(7) if s.target_id in found)
 
 
 def test_retry_needs_no_arguments_but_the_run(run, sky, tmp_path, address):

@@ -89,7 +89,7 @@ def features(
     Examples
     --------
     >>> time = np.arange(0, 27, 0.01)
-    >>> flux = np.where((time - 1.3) % 3.5 < 0.12, 0.99, 1.0)
+    >>> flux = np.where((time - 1.3) % 3.5 < 0.15, 0.99, 1.0)
     >>> flux += np.random.default_rng(1).normal(0, 0.001, time.size)
     >>> found = features(LightCurve(time, flux))
     >>> round(found.values["bls_period"], 2), found.flags

@@ -14,7 +14,7 @@ DURATIONS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.33)
 OVERSAMPLE = 10
 SHORTEST_PERIOD = 0.5
 MOST_PERIODS = 5_000_000
-_G_SUN_DENSITY = 2942.2062  # G x the mean density of the Sun [d^-2]
+_G_SUN_DENSITY = 702.40  # G x the mean density of the Sun [d^-2]
 _SUN = 0.0698  # R / (G M)^(1/3) of the Sun [d^(2/3)]
 
 
@@ -58,7 +58,7 @@ def optimal_periods(
     --------
     >>> periods = optimal_periods(27.4)
     >>> len(periods), round(float(periods[-1]), 2)
-    (2773, 13.7)
+    (2746, 13.7)
     """
     maximum = baseline / 2 if maximum is None else maximum
     if not 0 < minimum < maximum:
@@ -94,7 +94,7 @@ def uniform_periods(
     Examples
     --------
     >>> len(uniform_periods(27.4))
-    28904
+    28935
     """
     maximum = baseline / 2 if maximum is None else maximum
     if not 0 < minimum < maximum:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -65,12 +66,10 @@ def vet(
     PreflightError
         If matplotlib is asked for and not installed.
     """
-    flat = curve.flatten(window)
-    found = bls(flat, method="exact")
+    views, found = views_of(curve, window)
     if output is None:
         return found
     path = Path(output)
-    views = _views(curve, flat, found)
     if path.suffix == ".html":
         write_bytes(path, html(views).encode())
     elif path.suffix == ".png":
@@ -78,6 +77,13 @@ def vet(
     else:
         raise UsageError(f"{path}: its name ends in neither .html nor .png")
     return found
+
+
+def views_of(curve: LightCurve, window: float) -> tuple[Views, BLSResult]:
+    """Return what is drawn of a light curve, and what was found in it."""
+    flat = curve.flatten(window)
+    found = bls(flat, method="exact")
+    return _views(curve, flat, found), found
 
 
 def _views(curve: LightCurve, flat: LightCurve, found: BLSResult) -> Views:
@@ -122,12 +128,19 @@ def _binned(hours: Floats, flux: Floats) -> tuple[Floats, Floats]:
 def html(views: Views) -> str:
     """Return the page as one HTML file that loads nothing from elsewhere."""
     from bokeh.embed import file_html
-    from bokeh.layouts import column, row
-    from bokeh.models import Div
     from bokeh.resources import INLINE
 
-    page = column(
-        Div(text=f"<h2 style='font-family:sans-serif'>{_escaped(views.title)}</h2>"),
+    return str(file_html(panels(views), INLINE, views.title))
+
+
+def panels(views: Views) -> Any:
+    """Return title and panels as a Bokeh layout."""
+    from bokeh.layouts import column, row
+    from bokeh.models import Div
+
+    title = f"<h3 style='font-family:sans-serif'>{escape(views.title)}</h3>"
+    return column(
+        Div(text=title, width=1000),
         _figure("Light curve", views.time_label, _FLUX_LABEL, _light_curve(views), 1000),
         row(
             _figure("Periodogram", "period [d]", "SNR of the best box", _periodogram(views), 495,
@@ -135,13 +148,6 @@ def html(views: Views) -> str:
             _figure("Folded", "hours from mid-transit", "flat flux", _folded(views), 495),
         ),
     )  # fmt: skip
-    return str(file_html(page, INLINE, views.title))
-
-
-def _escaped(text: str) -> str:
-    import html as escape
-
-    return escape.escape(text)
 
 
 def _figure(title: str, x: str, y: str, layers: list[Any], width: int, **more: Any) -> Any:

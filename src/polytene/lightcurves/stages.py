@@ -104,4 +104,4 @@ def _accounts(curve: LightCurve, n_files: int, n_used: int) -> dict[str, Any]:
 
 def concat(tables: Any) -> pa.Table:
     """Join rows, in plan order."""
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables).combine_chunks()

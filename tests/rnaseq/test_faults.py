@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -258,7 +259,8 @@ def test_no_tool_survives_when_its_run_is_killed(generated, archive, tmp_path):
     archive.rate = 3_000
     work = tmp_path / "work"
     (tmp_path / "runs.txt").write_text(RUN + "\n")
-    command = ["polytene", "rnaseq", "run", str(tmp_path / "runs.txt"), "--out", str(work)]
+    command = [sys.executable, "-m", "polytene", "rnaseq", "run", str(tmp_path / "runs.txt")]
+    command += ["--out", str(work)]
     command += ["--index", str(generated / "t.idx"), "--ena-url", archive.url, "--mode", "stream"]
     child = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True

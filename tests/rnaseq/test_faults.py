@@ -256,7 +256,7 @@ def test_a_slow_mate_does_not_stop_the_other(plan, run, archive, truth):
 
 
 def test_no_tool_survives_when_its_run_is_killed(generated, archive, tmp_path):
-    archive.rate = 3_000
+    archive.rate = 300
     work = tmp_path / "work"
     (tmp_path / "runs.txt").write_text(RUN + "\n")
     command = [sys.executable, "-m", "polytene", "rnaseq", "run", str(tmp_path / "runs.txt")]

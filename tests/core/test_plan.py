@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import json
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import dask
 import pytest
 from distributed import Client
+from tests.conftest import threads
 
 from polytene import lightcurves as lc
 from polytene.testing import stars, write_stars
@@ -24,25 +25,6 @@ def quick() -> Iterator[None]:
     """No test here cuts the power, and no server on loopback needs patience."""
     with dask.config.set({"polytene.fsync": False, "polytene.retry-seconds": 0.01}):
         yield
-
-
-def threads(n: int) -> Client:
-    return Client(
-        processes=False,
-        n_workers=1,
-        threads_per_worker=n,
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        memory_limit=None,
-        set_as_default=False,
-    )
-
-
-@pytest.fixture(scope="session")
-def here() -> Iterator[Client]:
-    """Two threads of this process."""
-    with threads(2) as made:
-        yield made
 
 
 @pytest.fixture(scope="session")

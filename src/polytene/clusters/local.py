@@ -49,7 +49,7 @@ def on_this_host(
     """
     check_main_guard()
     with dask.config.set(dask.config.merge(dask.config.config, settings)), _quiet():
-        about = _flat(dask.config.get("polytene.cluster")) | overrides
+        about = _flat(dask.config.get("polytene.cluster")) | dict(overrides)
         port = free_port(int(about["dashboard_port"]))
         with ExitStack() as stack:
             tls = stack.enter_context(security(about["tls"], days=float(about["tls_days"])))

@@ -20,10 +20,10 @@ from polytene.core.tools import run_tool
 from polytene.exceptions import BadInput, UsageError
 from polytene.formats.text import printable
 from polytene.genome.chunks import ChunkPlan, GenomicChunk
-from polytene.genome.outputs import PLAN_COPY
-from polytene.genome.task_lines import write_bed
-from polytene.genome.tasks import prepare_outputs
-from polytene.genome.templates import (
+from polytene.genome.merging.outputs import PLAN_COPY
+from polytene.genome.tasks.files import prepare_outputs
+from polytene.genome.tasks.lines import write_bed
+from polytene.genome.tasks.templates import (
     check_template,
     each_interval,
     format_command,

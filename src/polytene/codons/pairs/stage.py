@@ -1,7 +1,7 @@
 """What a worker does with a batch whose pairs of codons are counted.
 
 Its partial is the table of :mod:`polytene.codons.groups` with one column more, ``pairs``: 4097 per
-row, as :mod:`polytene.codons.pair_kernels` counts them.
+row, as :mod:`polytene.codons.pairs.kernels` counts them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from polytene.codons.coding import Coding, Pieces, count_coding
 from polytene.codons.groups import ALL, Counted, group_rows, plain
 from polytene.codons.groups import merge as merge_codons
 from polytene.codons.kernels import Int64s, Softmask
-from polytene.codons.pair_kernels import WIDTH, count_piece_pairs, count_span_pairs
+from polytene.codons.pairs.kernels import WIDTH, count_piece_pairs, count_span_pairs
 from polytene.codons.plan import Batch, Mode
 from polytene.codons.reading import Reader, Slice
 from polytene.codons.stages import check, count_frame

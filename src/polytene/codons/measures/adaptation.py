@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from polytene.codons.code import CODONS, GeneticCode
 from polytene.codons.code import genetic_code as known_code
-from polytene.codons.measures import Floats, per_group
+from polytene.codons.measures.enc import Floats, per_group
 from polytene.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def _reference(reference: Any) -> Any:
     """Return a table or an array; a file is read."""
     if not isinstance(reference, str | Path):
         return reference
-    from polytene.codons.cut import read_cut
-    from polytene.codons.usage import read_usage
+    from polytene.codons.measures.cut import read_cut
+    from polytene.codons.measures.usage import read_usage
 
     return read_cut(reference) if Path(reference).suffix == ".cut" else read_usage(reference)
 

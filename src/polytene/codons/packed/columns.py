@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 from numpy.typing import NDArray
 
-from polytene.codons import packed_counts
 from polytene.codons.arrays import spans
 from polytene.codons.kernels import Bytes, Int64s, Softmask
-from polytene.codons.packed_kernels import Packed, Runs, pack_spans, unpack_rows
+from polytene.codons.packed import counts
+from polytene.codons.packed.kernels import Packed, Runs, pack_spans, unpack_rows
 from polytene.exceptions import BadInput, UsageError
 
 _RUN = [pa.field("start", pa.int64()), pa.field("length", pa.int64())]
@@ -198,7 +198,7 @@ def count_packed(
     [[1, 1, 1], [0, 0, 0], [1, 0, 0]]
     """
     skips = np.full(batch.num_rows, skip) if np.ndim(skip) == 0 else np.asarray(skip)
-    return packed_counts.count_rows(_rows(batch), skips, softmask=softmask)
+    return counts.count_rows(_rows(batch), skips, softmask=softmask)
 
 
 def warm() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from polytene.codons.code import CODONS
+from polytene.codons.measures.usage import recode
 from polytene.codons.result import _codes_for, _gc, _letters, to_dataset
-from polytene.codons.usage import recode
 from polytene.core.files import write_bytes
 from polytene.exceptions import UsageError
 

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from polytene import codons
-from polytene.codons.ingest import ingest_planned
 from polytene.codons.options import CODE
-from polytene.codons.rechunk import rechunk_plan, rechunk_planned
+from polytene.codons.sets.ingest import ingest_planned
+from polytene.codons.sets.rechunk import rechunk_plan, rechunk_planned
 from polytene.command import RunOptions, execute, finish, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan

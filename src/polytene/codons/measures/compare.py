@@ -9,8 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from polytene.codons.code import CODONS
+from polytene.codons.measures.usage import group_column, recode
 from polytene.codons.result import rscu
-from polytene.codons.usage import group_column, recode
 from polytene.exceptions import UsageError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polytene.codons.arrays import spans
-from polytene.codons.packed import ENCODINGS, PACKED, pack
-from polytene.codons.sets import CDS, CODING
+from polytene.codons.packed.columns import ENCODINGS, PACKED, pack
+from polytene.codons.sets.files import CDS, CODING
 
 FILE_BYTES = 1 << 30
 ROW_OVERHEAD = 200

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import xarray as xr
 
-from polytene.codons.measures_cli import code_option, output_option
+from polytene.codons.measures.cli import code_option, output_option
 from polytene.codons.options import batch_options
-from polytene.codons.pair_scores import to_table
-from polytene.codons.pairs import pairs_plan, pairs_planned
+from polytene.codons.pairs.run import pairs_plan, pairs_planned
+from polytene.codons.pairs.scores import to_table
 from polytene.codons.result import write
 from polytene.codons.show import long_table
 from polytene.command import RunOptions, execute, finish, run_dir_of, run_options, say

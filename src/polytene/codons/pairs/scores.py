@@ -11,10 +11,10 @@ from polytene.codons.code import CODONS
 from polytene.codons.code import genetic_code as known_code
 from polytene.codons.groups import counts_of
 from polytene.codons.kernels import AMBIGUOUS
-from polytene.codons.pair_kernels import PAIRS
-from polytene.codons.pair_stage import pairs_of
+from polytene.codons.measures.usage import group_column
+from polytene.codons.pairs.kernels import PAIRS
+from polytene.codons.pairs.stage import pairs_of
 from polytene.codons.result import OF_FRAMES, _amino_acids, _attrs, _codes, _codes_for, _nothing
-from polytene.codons.usage import group_column
 
 if TYPE_CHECKING:
     import xarray as xr

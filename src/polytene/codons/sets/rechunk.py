@@ -12,13 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polytene.codons.arrays import spans
-from polytene.codons.ingest import MEMORY, ROW_GROUP_MB, Source, reduction, sources
 from polytene.codons.kernels import Int64s
-from polytene.codons.packed import PACKED, unpack
-from polytene.codons.sets import CODING, check_column_type, coding_file, find_files, is_annotated
+from polytene.codons.packed.columns import PACKED, unpack
+from polytene.codons.sets.files import (
+    CODING,
+    check_column_type,
+    coding_file,
+    find_files,
+    is_annotated,
+)
+from polytene.codons.sets.ingest import MEMORY, ROW_GROUP_MB, Source, reduction, sources
+from polytene.codons.sets.writer import SetWriter
 from polytene.codons.splits import AFTER, PART_BASES, cuts
 from polytene.codons.splits import COLUMNS as PLACE
-from polytene.codons.writer import SetWriter
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.core.run import run

@@ -10,15 +10,16 @@ import numpy as np
 import pyarrow as pa
 import xarray as xr
 
-from polytene.codons import adaptation, measures
 from polytene.codons.code import CODONS
-from polytene.codons.compare import compare as compare_tables
-from polytene.codons.compare import largest, summary
-from polytene.codons.cut import read_cut, to_cut
+from polytene.codons.measures import adaptation
+from polytene.codons.measures import enc as effective
+from polytene.codons.measures.compare import compare as compare_tables
+from polytene.codons.measures.compare import largest, summary
+from polytene.codons.measures.cut import read_cut, to_cut
+from polytene.codons.measures.usage import group_column, read_usage, recode
 from polytene.codons.result import FRAME_WARNING, OF_FRAMES, to_long, write
 from polytene.codons.result import rscu as rscu_of
 from polytene.codons.show import long_table
-from polytene.codons.usage import group_column, read_usage, recode
 from polytene.core.files import write_bytes
 from polytene.exceptions import UsageError
 from polytene.watch.progress import printable
@@ -75,7 +76,7 @@ def enc(usage: Path, output: Path | None, genetic_code: int | None) -> None:
     USAGE is a table of `polytene codons count -o`, or an EMBOSS .cut file.
     """
     table = read_table(usage, genetic_code)
-    _deliver(_measured(table, measures.enc(table)), output, table, "enc")
+    _deliver(_measured(table, effective.enc(table)), output, table, "enc")
 
 
 @click.command()
@@ -88,7 +89,7 @@ def gc3s(usage: Path, output: Path | None, genetic_code: int | None) -> None:
     USAGE is a table of `polytene codons count -o`, or an EMBOSS .cut file.
     """
     table = read_table(usage, genetic_code)
-    _deliver(_measured(table, measures.gc3s(table)), output, table, "gc3s")
+    _deliver(_measured(table, effective.gc3s(table)), output, table, "gc3s")
 
 
 @click.command()
@@ -171,7 +172,7 @@ def compare(
     else:
         _deliver(largest(found, 64), output, ours, "compare")
     if html is not None:
-        from polytene.codons.compare_picture import difference_map
+        from polytene.codons.measures.compare_map import difference_map
 
         write_bytes(html, difference_map(found, a.stem, b.stem).encode())
         click.echo(printable(f"{html}: the differences as a picture"))

@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow as pa
 
 from polytene.codons.code import genetic_code as known_code
-from polytene.codons.records import Record, Records, records
-from polytene.codons.sets import CDS, CODING, MANIFEST, SEQUENCES
-from polytene.codons.writer import ROW_OVERHEAD, SetWriter
+from polytene.codons.sets.files import CDS, CODING, MANIFEST, SEQUENCES
+from polytene.codons.sets.records import Record, Records, records
+from polytene.codons.sets.writer import ROW_OVERHEAD, SetWriter
 from polytene.core.canonical import digest
 from polytene.core.files import write_bytes
 from polytene.core.keys import safe_key

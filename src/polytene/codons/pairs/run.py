@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polytene.codons.code import genetic_code as known_code
-from polytene.codons.pair_kernels import WIDTH
-from polytene.codons.pair_scores import to_dataset
-from polytene.codons.pair_stage import MOST_GROUPS, count_pairs, merge
+from polytene.codons.pairs.kernels import WIDTH
+from polytene.codons.pairs.scores import to_dataset
+from polytene.codons.pairs.stage import MOST_GROUPS, count_pairs, merge
 from polytene.codons.plan import Batch
 from polytene.codons.plan import plan as plan_count
 from polytene.codons.run import MEMORY

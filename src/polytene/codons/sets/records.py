@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from polytene.codons.code import GENETIC_CODES
+from polytene.codons.sets.translation import agrees
 from polytene.codons.splits import AFTER, PART_BASES, cuts
-from polytene.codons.translation import agrees
 from polytene.exceptions import BadInput, Rejected
 from polytene.formats.coding import Coding
 from polytene.formats.fasta import nucleotide_check, read_fasta

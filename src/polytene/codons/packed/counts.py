@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polytene.codons.kernels import Bytes, Int64s, Softmask, _fold_of, _kernel
-from polytene.codons.packed_kernels import Packed, Runs, checked, int64s
+from polytene.codons.packed.kernels import Packed, Runs, checked, int64s
 from polytene.exceptions import UsageError
 
 _FEW = 32  # codons that cost as much to take back as to stop and start again
@@ -198,7 +198,7 @@ def count_rows(rows: Packed, skip: Int64s, *, softmask: Softmask = "count") -> I
 
     Examples
     --------
-    >>> from polytene.codons.packed_kernels import pack_spans
+    >>> from polytene.codons.packed.kernels import pack_spans
     >>> packed = pack_spans(np.frombuffer(b"ATGATGNAA", np.uint8), np.array([0]), np.array([9]))
     >>> count_rows(packed, np.array([0]))[0, [35, 64]].tolist()
     [2, 1]

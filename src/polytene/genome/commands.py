@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from polytene.core.files import write_bytes
+from polytene.core.files import link_or_copy, write_bytes
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.core.reduce import Reduction
@@ -208,12 +208,4 @@ def _show(source: Path, target: Path) -> None:
         for inner in source.iterdir():
             _show(inner, target / inner.name)
         return
-    if target.exists() and target.samefile(source):
-        return
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    draft.unlink(missing_ok=True)
-    try:
-        os.link(source, draft)
-    except OSError:  # no hard links here
-        shutil.copyfile(source, draft)
-    os.replace(draft, target)
+    link_or_copy(source, target)

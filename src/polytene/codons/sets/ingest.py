@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from polytene.codons.sets.files import CDS, CODING, MANIFEST, SEQUENCES
 from polytene.codons.sets.records import Record, Records, records
 from polytene.codons.sets.writer import ROW_OVERHEAD, SetWriter
 from polytene.core.canonical import digest
-from polytene.core.files import write_bytes
+from polytene.core.files import link_or_copy, write_bytes
 from polytene.core.keys import safe_key
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan, Unit
@@ -167,9 +166,10 @@ def publish(values: Iterable[tuple[Any, Folder]], folder: Path) -> dict[str, Any
         read.append({k: v for k, v in value.info.items() if k != "files"})
         for file in value.info["files"]:
             files.append(file)
-            _link(value.path / file["name"], folder / file["name"])
+            link_or_copy(value.path / file["name"], folder / file["name"])
             if file["annotated"]:
-                _link(value.path / CDS / file["name"], folder / CDS / file["name"])
+                (folder / CDS).mkdir(exist_ok=True)
+                link_or_copy(value.path / CDS / file["name"], folder / CDS / file["name"])
     manifest = {"format": 1, "files": files, "sources": read, "totals": _totals(read)}
     write_bytes(folder / MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")
     for name in {f["name"] for f in before.get("files", [])} - {f["name"] for f in files}:
@@ -187,19 +187,6 @@ def _manifest(folder: Path) -> dict[str, Any]:
 def _totals(sources: list[dict[str, Any]]) -> dict[str, int]:
     names = [n for n, v in (sources[0].items() if sources else ()) if isinstance(v, int)]
     return {name: sum(s[name] for s in sources) for name in names}
-
-
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(exist_ok=True)
-    if target.exists() and target.samefile(source):
-        return
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    draft.unlink(missing_ok=True)
-    try:
-        os.link(source, draft)
-    except OSError:  # no hard links here
-        shutil.copyfile(source, draft)
-    os.replace(draft, target)
 
 
 def reduction(folder: Path) -> Reduction:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from distributed import Client
+from distributed.security import Security
 
 from polytene.exceptions import PreflightError
 
@@ -13,6 +14,11 @@ from polytene.exceptions import PreflightError
 @contextmanager
 def open_address(address: str, timeout: str = "20s") -> Iterator[Client]:
     """Connect to a scheduler; leaving disconnects and stops nothing there."""
+    if address.startswith("tls://") and not Security().tls_client_cert:
+        raise PreflightError(
+            f"{address} takes only who shows its certificate: set distributed.comm.tls.ca-file, "
+            ".client.cert and .client.key in Dask's configuration to those of that cluster"
+        )
     try:
         client = Client(address, timeout=timeout)
     except (OSError, TimeoutError) as error:

@@ -13,7 +13,11 @@ from polytene.exceptions import UsageError
 if TYPE_CHECKING:
     from distributed import Client
 
-OPTIONS = ("workers", "threads", "memory_limit", "dashboard_port", "start_timeout")
+OPTIONS: tuple[str, ...] = ("workers", "threads", "memory_limit")
+OPTIONS += ("dashboard_port", "start_timeout")
+OPTIONS += ("tls", "tls_days")
+OPTIONS += ("gpus", "device_memory_limit", "rmm_pool_size", "rmm_maximum_pool_size")
+OPTIONS += ("rmm_managed_memory",)
 is_address = re.compile(r"(tcp|tls|ws|wss|ucx|inproc)://.+").fullmatch
 
 
@@ -25,12 +29,14 @@ def cluster(kind: str | Path | None = None, **overrides: Any) -> AbstractContext
     Parameters
     ----------
     kind
-        ``"local"``: worker processes on this machine, on loopback only; the path of a
+        ``"local"``: worker processes on this machine, on loopback only; ``"cuda"``: one per GPU,
+        and others beside them; the path of a
         configuration file; or the address of a scheduler that runs already, such as
         ``"tcp://127.0.0.1:8786"``. None: ``polytene.cluster.kind`` of the configuration.
     **overrides
         ``workers``, ``threads`` per worker, ``memory_limit`` per worker (``"2GB"``),
-        ``dashboard_port``, ``start_timeout``: instead of the configuration's.
+        ``dashboard_port``, ``start_timeout``, ``tls``, and what else is below
+        ``polytene.cluster`` in the configuration: instead of that.
 
     Raises
     ------
@@ -64,6 +70,10 @@ def cluster(kind: str | Path | None = None, **overrides: Any) -> AbstractContext
         from polytene.clusters.local import open_local
 
         return open_local(settings, {k: v for k, v in overrides.items() if v is not None})
+    if kind == "cuda":
+        from polytene.clusters.cuda import open_cuda
+
+        return open_cuda(settings, {k: v for k, v in overrides.items() if v is not None})
     raise UsageError(
         f"no cluster kind {kind!r}: 'local', the path of a .yaml file, or a scheduler's address "
         "such as tcp://127.0.0.1:8786"

@@ -185,7 +185,7 @@ class Drive:
             [self.orders.pack(task) for task in tasks],
             [f"{part.name}-{leg}.{task.blocks[0]}" for task in tasks],
             priority=leg,
-            needs=part.needs,
+            needs=self.workers.asks(part.needs),
             where=where,
         )
         if where in self.workers.about:
@@ -193,7 +193,8 @@ class Drive:
 
     def _send_folds(self, nodes: list[Node]) -> None:
         names = [f"fold-node{node.level}.{node.index}" for node in nodes]
-        self.flights.send(self.fold, nodes, nodes, names, priority=10)
+        needs = self.workers.asks({})
+        self.flights.send(self.fold, nodes, nodes, names, priority=10, needs=needs)
 
     def _landed(self, stopping: bool) -> list[Future]:
         """Wait for futures; many are taken at once while there is enough in flight."""

@@ -33,9 +33,9 @@ EXIT_INCOMPLETE = 3
 TEMPORARY = "polytene-"
 
 _OPTIONS = (
-    click.option("--cluster", default=None, metavar="KIND", help="local (default), a .yaml file, or a scheduler's address."),
+    click.option("--cluster", default=None, metavar="KIND", help="local (default), slurm, slurm-gpu, cuda, a .yaml file, or a scheduler's address."),
     click.option("--client", default=None, metavar="ADDRESS", help="Use the scheduler at ADDRESS; the same as --cluster ADDRESS."),
-    click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: one per core]"),
+    click.option("--workers", type=click.IntRange(1), help="Worker processes, each a job on SLURM.  [default: one per core]"),
     click.option("--memory-limit", metavar="SIZE", help='Memory per worker, such as "2GB".  [default: a fair share]'),
     click.option("--run-dir", type=click.Path(path_type=Path), help="Where the run keeps its plan, parts and ledger."),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N units, for a trial in RUN_DIR.trial."),
@@ -143,7 +143,7 @@ def _execute(
             return runner(
                 plan,
                 run_dir=run_dir,
-                client=_cluster(options),
+                client=_cluster(options, stop),
                 max_quarantined=options.max_quarantined,
                 on_change=options.on_change,
                 retry_quarantined=options.retry_quarantined,
@@ -191,12 +191,13 @@ def _recording(options: RunOptions, on_event: OnEvent) -> OnEvent:
     return heard
 
 
-def _cluster(options: RunOptions) -> Any:
+def _cluster(options: RunOptions, stop: Callable[[], bool]) -> Any:
     if options.client and options.cluster:
         raise UsageError("--client and --cluster name two clusters: give one of them")
     kind = options.client or options.cluster
-    limits = {"workers": options.workers, "memory_limit": options.memory_limit}
-    return clusters.cluster(kind, **limits)
+    return clusters.cluster(
+        kind, stop=stop, workers=options.workers, memory_limit=options.memory_limit
+    )
 
 
 def finish(options: RunOptions, outcome: Outcome, **more: Any) -> None:

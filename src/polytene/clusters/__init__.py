@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from distributed import Client
 
 OPTIONS = (
-    "workers", "threads", "memory_limit", "dashboard_port", "start_timeout",
+    "workers", "threads", "memory_limit", "dashboard_port", "start_timeout", "tls", "tls_days",
+    "gpus", "device_memory_limit", "rmm_pool_size", "rmm_maximum_pool_size", "rmm_managed_memory",
     "queue", "account", "constraint", "gres", "interface", "walltime", "margin",
     "directives", "prologue", "folder", "resources", "pools", "driver_walltime", "driver_memory",
 )  # fmt: skip
@@ -35,17 +36,18 @@ def cluster(
     Parameters
     ----------
     kind
-        ``"local"``: worker processes on this machine, on loopback only; ``"slurm"``: a worker in
-        each of some SLURM jobs; ``"slurm-gpu"``: the same, with GPU jobs beside them; the path of
-        a configuration file; or the address of a scheduler that runs already, such as
+        ``"local"``: worker processes on this machine, on loopback only; ``"cuda"``: one per GPU,
+        and others beside them; ``"slurm"``: a worker in each of some SLURM jobs; ``"slurm-gpu"``:
+        the same, with GPU jobs beside them; the path of a configuration file; or the address of a
+        scheduler that runs already, such as
         ``"tcp://127.0.0.1:8786"``. None: ``polytene.cluster.kind`` of the configuration.
     stop
         Asked while jobs wait in a queue; once it returns true, the wait ends with
         :class:`polytene.exceptions.Interrupted`.
     **overrides
         ``workers``, ``threads`` per worker, ``memory_limit`` per worker (``"2GB"``),
-        ``dashboard_port``, ``start_timeout``, and what is set below ``polytene.cluster``:
-        instead of the configuration's.
+        ``dashboard_port``, ``start_timeout``, ``tls``, and what else is below
+        ``polytene.cluster`` in the configuration: instead of that.
 
     Raises
     ------
@@ -76,6 +78,10 @@ def cluster(
         from polytene.clusters.local import open_local
 
         return open_local(settings, given)
+    if kind == "cuda":
+        from polytene.clusters.cuda import open_cuda
+
+        return open_cuda(settings, given)
     if kind == "slurm":
         from polytene.clusters.slurm import open_slurm
 

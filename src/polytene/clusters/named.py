@@ -44,10 +44,12 @@ def below_users(shipped: dict[str, Any]) -> dict[str, Any]:
 
 
 def _merged(shipped: dict[str, Any], now: Any, defaults: Any) -> dict[str, Any]:
-    result = {}
+    result: dict[str, Any] = {}
     for key, value in shipped.items():
         before = defaults.get(key, {}) if isinstance(defaults, dict) else {}
-        mine = now.get(dask.config.canonical_name(key, now), before) if isinstance(now, dict) else {}
+        mine = before
+        if isinstance(now, dict):
+            mine = now.get(dask.config.canonical_name(key, now), before)
         if isinstance(value, dict) and value:
             result[key] = _merged(value, mine, before)
         else:

@@ -22,6 +22,7 @@ from polytene.clusters import slurm_jobs
 from polytene.clusters.guard import TreeMemory
 from polytene.clusters.local import HOST, _quiet, _safe_settings, free_port
 from polytene.clusters.reach import address_for
+from polytene.clusters.security import security
 from polytene.clusters.slurm_script import Kind, jobqueue, kinds_of, script_of
 from polytene.clusters.supervisor import TOPIC, Arrivals, Supervisor
 from polytene.exceptions import PreflightError, UsageError
@@ -65,13 +66,15 @@ def open_slurm(
         name = f"polytene-{secrets.token_hex(4)}"
         folder = stack.enter_context(job_folder(about["slurm"]["folder"], name))
         (folder / "config").write_text(dask.config.serialize(dask.config.config))
-        security = stack.enter_context(_security(about, folder))
-        made = stack.enter_context(_scheduler(kinds, name, port, security))
+        mode = "off" if about["tls"] in ("off", False) else "on"  # nodes are shared
+        tls = security(mode, parent=folder, days=float(about["tls-days"]))
+        trusted = stack.enter_context(tls)
+        made = stack.enter_context(_scheduler(kinds, name, port, trusted))
         client = stack.enter_context(Client(made))
         client.register_plugin(TreeMemory())
         arrivals = Arrivals()
         made.scheduler.add_plugin(arrivals)
-        supervisor = _supervisor(kinds, name, folder, security, made, arrivals)
+        supervisor = _supervisor(kinds, name, folder, trusted, made, arrivals)
         supervisor.on_error = partial(client.close, timeout=10)
         try:
             supervisor.start()
@@ -121,12 +124,7 @@ def _clear(folder: Path) -> None:
         folder.parent.rmdir()
 
 
-@contextmanager
-def _security(about: Mapping[str, Any], folder: Path) -> Iterator[Any]:
-    yield None
-
-
-def _scheduler(kinds: list[Kind], name: str, port: int, security: Any) -> Any:
+def _scheduler(kinds: list[Kind], name: str, port: int, trusted: Any) -> Any:
     """Return a SLURMCluster that has a scheduler, bound to what the nodes can reach, and no jobs.
 
     Its own ``scale()`` does not replace jobs that end, so the supervisor submits them.
@@ -138,7 +136,7 @@ def _scheduler(kinds: list[Kind], name: str, port: int, security: Any) -> Any:
         memory="1GB",
         processes=1,
         name=name,
-        security=security,
+        security=trusted,
         job_script_prologue=[],
         job_extra_directives=[],
         scheduler_options={"host": host, "dashboard_address": f"{HOST}:{port}"},
@@ -147,10 +145,10 @@ def _scheduler(kinds: list[Kind], name: str, port: int, security: Any) -> Any:
 
 
 def _supervisor(
-    kinds: list[Kind], name: str, folder: Path, security: Any, made: Any, arrivals: Arrivals
+    kinds: list[Kind], name: str, folder: Path, trusted: Any, made: Any, arrivals: Arrivals
 ) -> Supervisor:
     def script(kind: Kind, number: int) -> str:
-        return script_of(kind, number, made.scheduler_address, name, folder, security)
+        return script_of(kind, number, made.scheduler_address, name, folder, trusted)
 
     supervisor = Supervisor(kinds, script, name, folder, arrivals)
     supervisor.on_end = lambda about: made.loop.add_callback(made.scheduler.log_event, TOPIC, about)

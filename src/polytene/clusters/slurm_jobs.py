@@ -14,14 +14,14 @@ from polytene.exceptions import PreflightError
 
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sinfo")
 SECONDS = 60
-LIVING = frozenset(
-    "PENDING CONFIGURING RUNNING SUSPENDED COMPLETING STAGE_OUT RESIZING SIGNALING STOPPED "
-    "REQUEUED REQUEUE_FED REQUEUE_HOLD SPECIAL_EXIT RESV_DEL_HOLD".split()
-)
-HOPELESS = frozenset(
-    "BadConstraints PartitionTimeLimit PartitionNodeLimit PartitionInactive InvalidAccount "
-    "InvalidQOS AccountNotAllowed QOSNotAllowed AssocMaxJobsLimit=0 JobLaunchFailure".split()
-)
+LIVING = {
+    "PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "COMPLETING", "STAGE_OUT", "RESIZING",
+    "SIGNALING", "STOPPED", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT",
+}  # fmt: skip
+HOPELESS = {  # reasons for which a job would wait for ever
+    "BadConstraints", "PartitionTimeLimit", "PartitionNodeLimit", "InvalidAccount", "InvalidQOS",
+    "AccountNotAllowed", "QOSNotAllowed",
+}  # fmt: skip
 BUSY = re.compile(r"unable to contact|timed out|temporarily|try again|connection refused", re.I)
 TAIL = 15
 
@@ -184,5 +184,3 @@ def ended_how(state: State, log: str) -> str:
         return f"came to its end{where}"
     reason = f" ({state.reason})" if state.reason else ""
     return f"ended as {state.state}{reason}{where}"
-
-

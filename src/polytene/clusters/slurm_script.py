@@ -100,7 +100,8 @@ def kinds_of(about: Mapping[str, Any]) -> list[Kind]:
     pools = base.pop("pools", None) or {}
     if not isinstance(pools, Mapping):
         raise UsageError("polytene.cluster.slurm.pools holds names, each with its settings")
-    found = [_kind({**base, "resources": base.get("resources") or ({"CPU": None} if pools else None)})]
+    cores = {"CPU": None} if pools else None  # what asks for nothing else stays off the pools
+    found = [_kind({**base, "resources": base.get("resources") or cores})]
     for name, more in pools.items():
         own = _plain(more if isinstance(more, Mapping) else {})
         if unknown := set(own) - NAMES - {"memory_limit"}:
@@ -137,8 +138,8 @@ def _kind(about: Mapping[str, Any]) -> Kind:
     _check(kind)
     if kind.lifetime < LEAST_LIFETIME:
         raise UsageError(
-            f"walltime {about['walltime']} less the margin {about['margin']} leaves {kind.lifetime:g} "
-            f"s: a worker has to live for {LEAST_LIFETIME} s at least"
+            f"walltime {about['walltime']} less the margin {about['margin']} leaves "
+            f"{kind.lifetime:g} s: a worker has to live for {LEAST_LIFETIME} s at least"
         )
     return kind
 
@@ -234,8 +235,9 @@ def script_of(kind: Kind, number: int, address: str, name: str, folder: Path, se
     """
     more = ["--drain-after", f"{kind.drain_after(number):.1f}", "--grace", f"{kind.margin / 2:g}"]
     if security is not None:
-        for key, path in security.get_tls_config_for_role("worker").items():
-            more += ["--tls-" + key.replace("_", "-"), shlex.quote(path)] if key != "ciphers" else []
+        files = security.get_tls_config_for_role("worker")
+        for key in ("ca_file", "cert", "key"):
+            more += ["--tls-" + key.replace("_", "-"), shlex.quote(files[key])]
     if kind.resources:
         more += ["--resources", ",".join(f"{k}={v:g}" for k, v in kind.resources.items())]
     directives = ["--no-requeue", *kind.directives]

@@ -26,6 +26,7 @@ SOON, LATER, LIVELY = 1.0, 10.0, 30.0
 UNSEEN = 2
 AGAIN = 15.0
 TELL = 60.0
+SILENT = "nothing was heard of its worker: does it reach this machine?"
 
 
 @dataclass
@@ -151,11 +152,13 @@ class Supervisor:
 
     def waiting(self) -> str:
         """Say what the jobs wait for."""
-        about = Counter(f"{j.state.state} {j.state.reason}".strip() for j in list(self.jobs.values()))
+        states = [job.state for job in list(self.jobs.values())]
+        about = Counter(f"{state.state} {state.reason}".strip() for state in states)
         return ", ".join(f"{n} {text}" for text, n in about.most_common()) or "no jobs"
 
     def _up(self, kind: Kind) -> bool:
-        return any(j.worker in self.arrivals.seen for j in list(self.jobs.values()) if j.kind is kind)
+        jobs = [job for job in list(self.jobs.values()) if job.kind is kind]
+        return any(job.worker in self.arrivals.seen for job in jobs)
 
     def _watch(self) -> None:
         lively = time.monotonic()
@@ -196,8 +199,8 @@ class Supervisor:
             elif self._is_late(job):
                 changed = True
                 slurm_jobs.cancel(job.id)
-                self._ended(job, f"ran on {job.state.node} for {job.kind.start_timeout:.0f} s, and "
-                            "nothing was heard of its worker: does it reach this machine?")  # fmt: skip
+                where, long = job.state.node, job.kind.start_timeout
+                self._ended(job, f"ran on {where} for {long:.0f} s, and {SILENT}")
         return changed
 
     def _is_late(self, job: Job) -> bool:

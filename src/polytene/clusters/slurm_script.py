@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import re
 import shlex
 import sys
@@ -265,10 +266,22 @@ def script_of(kind: Kind, number: int, address: str, name: str, folder: Path, se
         job_extra_directives=directives,
         job_script_prologue=[
             f"export DASK_INTERNAL_INHERIT_CONFIG=$(cat {config})",
+            f"export PYTHONPATH={shlex.quote(os.pathsep.join(own_paths()))}",
             *kind.prologue,
         ],
     )
     return str(job.job_script())
+
+
+def own_paths() -> list[str]:
+    """Return where this process finds modules that do not belong to its Python."""
+    python = {str(Path(prefix).resolve()) for prefix in (sys.prefix, sys.base_prefix)}
+    folders = [Path(path).absolute() for path in sys.path if Path(path).is_dir()]
+    return [
+        str(folder)
+        for folder in dict.fromkeys(folders)
+        if not any(folder.resolve().is_relative_to(prefix) for prefix in python)
+    ]
 
 
 def one_of_each(kinds: list[Kind]) -> list[Kind]:

@@ -108,7 +108,8 @@ def main(words: list[str]) -> None:
         where = ["--host", host]
     here = "polytene.clusters.slurm_worker"
     dask_worker(
-        [given.scheduler, *rest, *where, "--memory-limit", memory_limit(), "--no-dashboard", "--dashboard-address", "127.0.0.1:0",
+        [given.scheduler, *rest, *where, "--memory-limit", memory_limit(), "--no-dashboard",
+         "--dashboard-address", "127.0.0.1:0",
          "--preload", here, "--preload-nanny", here]
     )  # fmt: skip
 

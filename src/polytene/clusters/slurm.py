@@ -130,6 +130,7 @@ def _scheduler(kinds: list[Kind], name: str, port: int, trusted: Any) -> Any:
     Its own ``scale()`` does not replace jobs that end, so the supervisor submits them.
     """
     nodes = [n for kind in kinds for n in slurm_jobs.node_addresses(kind.queue)]
+    nodes = nodes or slurm_jobs.node_addresses(None)  # sbatch is to say what is wrong with a queue
     host = address_for(nodes, kinds[0].interface)
     return jobqueue().SLURMCluster(
         cores=1,

@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -105,7 +106,7 @@ def kinds_of(about: Mapping[str, Any]) -> list[Kind]:
     found = [_kind({**base, "resources": base.get("resources") or cores})]
     for name, more in pools.items():
         own = _plain(more if isinstance(more, Mapping) else {})
-        if unknown := set(own) - NAMES - {"memory_limit"}:
+        if unknown := set(own) - NAMES - {"memory_limit"} | set(own) & {"memory", "name"}:
             raise UsageError(f"pool {name!r}: there is no setting {', '.join(sorted(unknown))}")
         found.append(_kind({**base, "workers": 1, "resources": None, **own, "name": str(name)}))
     return [kind for kind in found if kind.workers]
@@ -186,7 +187,7 @@ def seconds(name: str, value: Any) -> float:
     >>> [seconds("walltime", t) for t in ("01:30:00", "1-00:00:00", "90", "10:30", "90m")]
     [5400.0, 86400.0, 5400.0, 630.0, 5400.0]
     """
-    if isinstance(value, str):
+    if isinstance(value, str) and value.strip():
         if found := SLURM_TIME.fullmatch(value.strip()):
             days, *parts = found.groups()
             numbers = [int(n) for n in parts if n is not None]
@@ -218,6 +219,16 @@ def jobqueue() -> Any:
         return importlib.import_module("dask_jobqueue.slurm")
 
 
+@cache
+def job_class() -> Any:
+    """Return dask-jobqueue's job, whose worker finds its memory limit where it runs."""
+
+    class Job(jobqueue().SLURMJob):  # type: ignore[misc]
+        worker_process_memory = "allotted"
+
+    return Job
+
+
 def script_of(kind: Kind, number: int, address: str, name: str, folder: Path, security: Any) -> str:
     """Return the script of one job.
 
@@ -246,7 +257,7 @@ def script_of(kind: Kind, number: int, address: str, name: str, folder: Path, se
         directives.insert(0, f"--signal=B:USR1@{int(kind.margin) - EARLY}")
     directives += [f"--{o}={v}" for o in ("constraint", "gres") if (v := getattr(kind, o))]
     config = shlex.quote(str(folder / "config"))
-    job = jobqueue().SLURMJob(
+    job = job_class()(
         address,
         name=f"{kind.name}-{number}",
         job_name=name,

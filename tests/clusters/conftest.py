@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.clusters.slurm_here import TOOLS, Slurm
 from tests.conftest import require_tool
 

@@ -59,7 +59,7 @@ SlurmdTimeout=20
 GresTypes=gpu
 DefMemPerCPU=600
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} {size}
-NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} {size} Gres=gpu:fake:{gpus} Features=gpu
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} {size} {gpus}
 PartitionName=debug Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 PartitionName=gpu Nodes=n2 MaxTime=INFINITE State=UP
 PartitionName=short Nodes=n1,n2 MaxTime=2 State=UP
@@ -94,8 +94,8 @@ class Slurm:
                 host=socket.gethostname().split(".")[0],
                 folder=self.folder,
                 ports=_free_ports(3),
-                size=f"CPUS={CPUS} RealMemory={MEGABYTES} State=UNKNOWN".replace("CPUS", "CPUs"),
-                gpus=GPUS,
+                size=f"CPUs={CPUS} RealMemory={MEGABYTES} State=UNKNOWN",
+                gpus=f"Gres=gpu:fake:{GPUS} Features=gpu",
             )
         )
         self._daemon("slurmctld")

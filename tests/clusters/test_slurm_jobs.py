@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import dask
 import psutil
@@ -147,7 +148,8 @@ def hogging(unit):
     """Take more memory than the job has, in a process that no nanny sees, once it is asked to."""
     with open(f"{unit.folder}/{unit.key}", "a") as file:
         file.write("x\n")
-    if os.path.exists(unit.hog) and open(unit.hog).read() == os.environ["SLURM_JOB_ID"]:
+    asked = Path(unit.hog)
+    if asked.exists() and asked.read_text() == os.environ["SLURM_JOB_ID"]:
         parent = psutil.Process(os.getppid())
         parent.suspend()  # so that it is SLURM who ends it
         hog = b"x" * (1200 << 20)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
+from pathlib import Path
 
 import dask
 import pytest
@@ -88,8 +90,6 @@ def kinds(name="slurm", **overrides):
 
 def script(**overrides):
     (kind,) = kinds(**overrides)
-    from pathlib import Path
-
     return script_of(kind, 0, "tls://127.0.0.1:1", "name", Path("/x"), None)
 
 
@@ -162,7 +162,7 @@ def test_lifetimes_are_spread_widely():
     ends = sorted(kind.drain_after(i) for i in range(10))
     assert kind.lifetime / 2 <= ends[0]
     assert ends[-1] == kind.lifetime
-    assert min(b - a for a, b in zip(ends, ends[1:], strict=False)) > 60
+    assert min(b - a for a, b in itertools.pairwise(ends)) > 60
 
 
 def test_pools_say_what_is_different():
@@ -171,7 +171,7 @@ def test_pools_say_what_is_different():
     assert (cpu.resources, gpu.resources) == ({"CPU": 1.0}, {"GPU": 1.0})
     assert (cpu.gres, gpu.gres) == (None, "gpu:1")
     assert (cpu.walltime, cpu.memory, gpu.memory) == (gpu.walltime, 4 * 10**9, 8 * 10**9)
-    with pytest.raises(UsageError, match="pool .gpu.: there is no setting memory"):
+    with pytest.raises(UsageError, match=r"pool .gpu.: there is no setting memory"):
         kinds(pools={"gpu": {"memory": "8GB"}})
 
 
@@ -194,7 +194,7 @@ def test_shipped_files_hold_what_the_defaults_say():
 def test_modules_beside_the_script_are_found_by_workers(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(tmp_path))
     assert own_paths()[0] == str(tmp_path)
-    assert not [path for path in own_paths() if path.startswith(os.path.dirname(os.__file__))]
+    assert not [path for path in own_paths() if Path(path).is_relative_to(Path(os.__file__).parent)]
 
 
 def test_nothing_is_written_into_the_home_folder(monkeypatch, tmp_path):

@@ -103,7 +103,9 @@ def _say_how(run: Path, command: Any, keys: list[str]) -> None:
 @click.command()
 @RUN
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False),
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
     help="The HTML file.  [default: RUN/report.html]",
 )
 def report(run: Path, output: Path | None) -> None:

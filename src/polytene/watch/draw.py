@@ -75,9 +75,9 @@ def _send(source: ColumnDataSource, new: dict[str, list[Any]]) -> int:
 
 def _data(picture: Picture) -> dict[str, list[Any]]:
     if isinstance(picture, Rects):
-        names: Sequence[str] = ("left", "right", "bottom", "top", "colour", "text")
-    elif isinstance(picture, Points):
-        names = ("x", "y", "colour", "text")
+        return picture.boxes.columns
+    if isinstance(picture, Points):
+        names: Sequence[str] = ("x", "y", "colour", "text")
     else:
         names = ("names", "values")
     return {name: list(getattr(picture, name)) for name in names}

@@ -30,7 +30,7 @@ KEY = re.compile(r"-(\d+)\.(\d+)\.\d+-([0-9a-f]{8})$")
 Message = dict[str, Any]
 
 
-class LivePage(SchedulerPlugin):
+class LivePage(SchedulerPlugin):  # type: ignore[misc]
     """Hears of runs, and reads their directories while somebody looks.
 
     Parameters
@@ -69,7 +69,7 @@ class LivePage(SchedulerPlugin):
         """Return the run to show: of those that work the one heard last, else the last of all."""
         last = list(self.messages.values())
         working = [m for m in last if not m["over"]]
-        return (working or last or [None])[-1]
+        return (working or last)[-1] if last else None
 
     def look(self) -> Snapshot | None:
         """Return the newest snapshot, and go on making new ones for a while."""

@@ -31,7 +31,7 @@ STYLE = """
 .pt .strip th { width: 200px; max-width: 200px; overflow: hidden; text-overflow: ellipsis; }
 .pt .strip td.k { width: 170px; }
 :host > .bk-clearfix { width: 100%; }
-.pt .key { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin: 0 4px 0 12px; }
+.pt .key { display: inline-block; width: 11px; height: 11px; margin: 0 4px 0 12px; }
 .pt .note { color: #5b6775; font-size: 12px; }
 """
 
@@ -53,7 +53,8 @@ def caption(picture: Picture) -> str:
         for colour, name in picture.legend
     )
     note = f" <span class='note'>{escape(picture.note)}</span>" if picture.note else ""
-    return f"<div class='pt'><h2>{escape(picture.title)}{note}</h2><div class='note'>{keys}</div></div>"
+    title = f"<h2>{escape(picture.title)}{note}</h2>"
+    return f"<div class='pt'>{title}<div class='note'>{keys}</div></div>"
 
 
 def facts(values: Iterable[tuple[str, str]], bad: Sequence[str] = ()) -> str:
@@ -84,10 +85,7 @@ def strip(story: Story, running: Iterable[tuple[int, int]] = ()) -> str:
         )
         ended = sum(counts.values())
         told = f"{ended:,} of {len(states):,}" + (f", {busy} running" if busy else "")
-        rows.append(
-            f"<tr><th>{escape(name)}</th><td class='w'><div class='bar'>{bar}</div></td>"
-            f"<td class='k'>{told}</td></tr>"
-        )
+        rows.append(_strip_row(name, f"<div class='bar'>{bar}</div>", told))
     return f"<table class='strip' style='width:100%'>{''.join(rows)}</table>"
 
 
@@ -95,18 +93,19 @@ def gauges(limits: Mapping[str, Sequence[float]]) -> str:
     """Return a bar per limit: how much of it is held."""
     rows = []
     for name, (used, total) in limits.items():
-        large = name.endswith("disk")
-        if not (0 < total < float("inf")):
-            if large and used:
-                rows.append(f"<tr><th>{escape(name)}</th><td class='w'></td><td class='k'>{size(used)} held</td></tr>")
+        large, bounded = name.endswith("disk"), 0 < total < float("inf")
+        if not bounded and not (large and used):
             continue
-        share = min(100.0, 100 * used / total)
+        share = min(100.0, 100 * used / total) if bounded else 0.0
+        bar = f"<div class='bar'><i style='width:{share:.2f}%;background:#6a8fb5'></i></div>"
         told = f"{size(used)} of {size(total)}" if large else f"{used:.3g} of {total:g}"
-        rows.append(
-            f"<tr><th>{escape(name)}</th><td class='w'><div class='bar'>"
-            f"<i style='width:{share:.2f}%;background:#6a8fb5'></i></div></td><td class='k'>{told}</td></tr>"
-        )
+        told = told if bounded else f"{size(used)} held"
+        rows.append(_strip_row(name, bar if bounded else "", told))
     return f"<table class='strip' style='width:100%'>{''.join(rows)}</table>" if rows else ""
+
+
+def _strip_row(name: str, bar: str, told: str) -> str:
+    return f"<tr><th>{escape(name)}</th><td class='w'>{bar}</td><td class='k'>{told}</td></tr>"
 
 
 def size(nbytes: float) -> str:

@@ -72,11 +72,10 @@ def _say(div: Div, text: str) -> int:
 
 def _head(snapshot: Snapshot) -> str:
     message = snapshot.message
-    bad = ("quarantined",) if snapshot.totals.quarantined else ()
-    bad += ("items rejected",) if snapshot.totals.rejected else ()
+    bad = [name for name, n in snapshot.totals.bad.items() if n]
     problem = f"<p class='note'>{markup.escape(snapshot.problem)}</p>" if snapshot.problem else ""
     return (
-        f"<div class='pt'><h1>{markup.escape(message['kind'])}: {markup.escape(snapshot.state)}</h1>"
+        f"<div class='pt'><h1>{markup.escape(message['kind'] + ': ' + snapshot.state)}</h1>"
         f"<div class='path'>{markup.escape(message['run'])}</div>"
         f"{markup.facts(snapshot.facts(), bad)}{problem}</div>"
     )
@@ -99,7 +98,9 @@ def _failures(snapshot: Snapshot) -> str:
     )
 
 
-def document(page: LivePage, scheduler: Scheduler, variables: dict[str, Any], doc: Document) -> None:
+def document(
+    page: LivePage, scheduler: Scheduler, variables: dict[str, Any], doc: Document
+) -> None:
     """Fill the document of a browser that has opened the page."""
     from distributed.dashboard.components.scheduler import env
 
@@ -118,7 +119,7 @@ def document(page: LivePage, scheduler: Scheduler, variables: dict[str, Any], do
     doc.template_variables.update(variables)
 
 
-class Json(RequestHandler):
+class Json(RequestHandler):  # type: ignore[misc]
     """The page for programs."""
 
     def initialize(self, page: LivePage) -> None:

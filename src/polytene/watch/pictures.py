@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -54,16 +55,27 @@ class Picture:
     y_ticks: Ticks | None = None
 
 
+class Boxes:
+    """Rectangles with a colour and a text each, as columns."""
+
+    def __init__(self) -> None:
+        names = ("left", "right", "bottom", "top", "colour", "text")
+        self.columns: dict[str, list[Any]] = {name: [] for name in names}
+
+    def add(
+        self, left: float, right: float, bottom: float, top: float, colour: str, text: str
+    ) -> None:
+        """Add one."""
+        row = (left, right, bottom, top, colour, text)
+        for column, value in zip(self.columns.values(), row, strict=True):
+            column.append(value)
+
+
 @dataclass(frozen=True)
 class Rects(Picture):
-    """Rectangles with a colour and a text each."""
+    """Rectangles."""
 
-    left: Sequence[float] = ()
-    right: Sequence[float] = ()
-    bottom: Sequence[float] = ()
-    top: Sequence[float] = ()
-    colour: Sequence[str] = ()
-    text: Sequence[str] = ()
+    boxes: Boxes = field(default_factory=Boxes)
 
 
 @dataclass(frozen=True)

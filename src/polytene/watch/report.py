@@ -63,7 +63,11 @@ def page(story: Story, ended: list[int]) -> str:
     view = view_of(story)
     end = time.monotonic() + BUDGET
     left = view.take_in(ended, lambda: time.monotonic() < end)
-    pictures: list[Picture | None] = [*view.pictures([]), timeline.timeline(story), timeline.pace(story)]
+    pictures: list[Picture | None] = [
+        *view.pictures([]),
+        timeline.timeline(story),
+        timeline.pace(story),
+    ]
     models: list[Any] = [Drawing(p).model for p in pictures if p is not None]
     more = view.figures()
     script, places = components([*models, *(model for _, model in more)], wrap_script=True)
@@ -111,7 +115,7 @@ def _summary(story: Story, command: Recorded | None, left: int) -> str:
         ("read", markup.size(totals.nbytes)),
         ("took", clock_text(seconds) if seconds else "?"),
     ]
-    bad = [name for name, n in (("quarantined", totals.quarantined), ("items rejected", totals.rejected)) if n]
+    bad = [name for name, n in totals.bad.items() if n]
     said = " - ".join(filter(None, [state, WHAT_NOW[state]]))
     line = f"<p>Command: <code>{escape(command.line())}</code></p>" if command else ""
     notes = [f"Written {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC."]
@@ -141,7 +145,9 @@ def _failures(story: Story, command: Recorded | None) -> str:
     n = totals.quarantined + totals.rejected
     if not n and not story.reasons:
         return "<h2>Failures</h2><p>None.</p>"
-    reasons = markup.table(("reason", "times"), [(r, f"{k:,}") for r, k in story.reasons.items()], [1])
+    reasons = markup.table(
+        ("reason", "times"), [(r, f"{k:,}") for r, k in story.reasons.items()], [1]
+    )
     rows = []
     for f in story.failures(MOST_FAILURES):
         cells = [f.key, f.item or "", f.stage, f.category, f.reason, f.detail]
@@ -149,7 +155,8 @@ def _failures(story: Story, command: Recorded | None) -> str:
         rows.append("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in cells) + again + "</tr>")
     heads = (story.noun, "item", "stage", "category", "reason", "detail", "alone, to see why")
     head = "".join(f"<th>{escape(h)}</th>" for h in heads)
-    more = f"<p>The first {len(rows):,}; all: <code>polytene quarantine {escape(story.root)}</code></p>"
+    listing = f"<code>polytene quarantine {escape(story.root)}</code>"
+    more = f"<p>The first {len(rows):,}; all: {listing}</p>"
     return (
         f"<h2>Failures</h2>{reasons}<br><table><tr>{head}</tr>{''.join(rows)}</table>"
         f"{more if len(rows) >= MOST_FAILURES else ''}"

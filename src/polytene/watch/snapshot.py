@@ -9,10 +9,11 @@ from typing import Any
 
 from polytene.core.failure import Failure
 from polytene.exceptions import PolyteneError
+from polytene.watch.grids import Running
 from polytene.watch.pictures import Picture
 from polytene.watch.rates import clock_text, plural
 from polytene.watch.story import DONE, FAILED, PARTLY, Story, Totals
-from polytene.watch.views import Running, View, view_of
+from polytene.watch.views import View, view_of
 
 BUDGET = 0.25
 SILENT = 10.0
@@ -110,7 +111,8 @@ class Reader:
             story, view = self._read_on()
         except (PolyteneError, OSError) as error:
             return self._told(message, heard, str(error))
-        running = [(leg, b) for leg, b in running if leg < len(story.legs) and b < len(story.plan.index)]
+        legs, blocks = story.cells.shape
+        running = [(leg, block) for leg, block in running if leg < legs and block < blocks]
         state = _state(message, heard)
         rate, eta = rate_of(story) if state == "running" else (rate_of(story)[0], None)
         left = f", {len(self._waiting):,} blocks not looked at yet" if self._waiting else ""
@@ -134,7 +136,9 @@ class Reader:
         totals = Totals(message["units"], message["settled"], 0, message["failures"],
                         message["items"], message["nbytes"])  # fmt: skip
         problem = f"the run directory cannot be read from the scheduler's host: {problem}"
-        return Snapshot(message, _state(message, heard), None, [], totals, None, None, [], [], problem)
+        nothing: list[Any] = []
+        about = (message, _state(message, heard), None, nothing, totals, None, None, nothing)
+        return Snapshot(*about, problem=problem)
 
 
 def _state(message: dict[str, Any], heard: float) -> str:

@@ -47,6 +47,11 @@ class Totals:
     items: int = 0
     nbytes: int = 0
 
+    @property
+    def bad(self) -> dict[str, int]:
+        """What went wrong, by the names of its figures."""
+        return {"quarantined": self.quarantined, "items rejected": self.rejected}
+
 
 @dataclass
 class Driver:
@@ -207,7 +212,9 @@ class Story:
             _, failures, rejected = self._bad[block]
             out += [Failure(*f) for _, *f in failures]
             keys = self.plan.keys(block) if rejected else []
-            out += [Failure(keys[i], s, "input", why, what, item) for i, s, item, why, what in rejected]
+            out += [
+                Failure(keys[i], s, "input", why, what, item) for i, s, item, why, what in rejected
+            ]
         return out[:most]
 
     @property

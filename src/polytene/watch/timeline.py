@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from polytene.watch.markup import size
-from polytene.watch.pictures import Points, Rects
+from polytene.watch.pictures import Boxes, Points, Rects
 from polytene.watch.story import WAITING, Story
 
-LEG_COLOURS = ("#3f82b8", "#3f9b73", "#e0913c", "#8a63b0", "#c5383c", "#6b7785", "#b8a13f", "#4fb3bf")
+LEG_COLOURS = (
+    "#3f82b8", "#3f9b73", "#e0913c", "#8a63b0", "#c5383c", "#6b7785", "#b8a13f", "#4fb3bf",
+)  # fmt: skip
 MOST_BOXES = 4000
 MOST_WORKERS = 60
 BINS = 300
@@ -20,15 +22,15 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def clock_of(story: Story) -> Floats:
-    """Return when each leg of each block began, in seconds of work: pauses between drivers left out.
+    """Return when each leg of each block began, in seconds of work.
 
-    Shape ``(leg, block)``; NaN where nobody noted it.
+    Pauses between drivers are left out. Shape ``(leg, block)``; NaN where nobody noted it.
     """
     at = story.cells["at"]
     end = at + story.cells["seconds"]
     out = np.full(at.shape, np.nan)
     passed = 0.0
-    drivers = [d for i, d in enumerate(story.drivers) if d.epoch not in {e.epoch for e in story.drivers[:i]}]
+    drivers = list({driver.epoch: driver for driver in story.drivers}.values())
     for i, driver in enumerate(drivers):
         until = drivers[i + 1].begun if i + 1 < len(drivers) else np.inf
         mine = (at >= driver.begun - 1) & (at < until - 1)
@@ -54,24 +56,24 @@ def timeline(story: Story) -> Rects | None:
     if len(story.workers) > MOST_WORKERS:
         note = f"the first {MOST_WORKERS} of {len(story.workers):,} workers. {note}"
     about: dict[str, Any] = {
-        "legend": [(LEG_COLOURS[n % len(LEG_COLOURS)], name) for n, name in enumerate(story.legs)],
+        "legend": [(_colour(n), name) for n, name in enumerate(story.legs)],
         "height": 70 + max(60, 20 * len(names)),
         "x_label": "seconds of work",
         "y_ticks": {len(names) - 0.5 - i: name for i, name in enumerate(names)},
     }
     if len(legs) > MOST_BOXES:
         return _binned(story, legs, rows, start, stop, {**about, "note": note})
-    top = len(names) - rows - 0.1
-    text = [
-        f"{story.legs[leg]}, block {block:,}: {b - a:.2f} s"
-        for leg, block, a, b in zip(legs, blocks, start, stop, strict=True)
-    ]
-    colour = [LEG_COLOURS[leg % len(LEG_COLOURS)] for leg in legs]
-    wide = np.maximum(stop, start + (stop.max() or 1) / 2000)
-    return Rects(
-        "Timeline", note, left=start.tolist(), right=wide.tolist(), bottom=(top - 0.8).tolist(),
-        top=top.tolist(), colour=colour, text=text, **about,
-    )  # fmt: skip
+    wide = np.maximum(stop, start + stop.max() / 2000)
+    boxes = Boxes()
+    places = zip(legs.tolist(), blocks.tolist(), (len(names) - rows - 0.1).tolist(), strict=True)
+    for (leg, block, top), left, right, end in zip(places, start, wide, stop, strict=True):
+        text = f"{story.legs[leg]}, block {block:,}: {end - left:.2f} s"
+        boxes.add(float(left), float(right), top - 0.8, top, _colour(leg), text)
+    return Rects("Timeline", note, boxes=boxes, **about)
+
+
+def _colour(leg: int) -> str:
+    return LEG_COLOURS[leg % len(LEG_COLOURS)]
 
 
 def _binned(
@@ -83,19 +85,16 @@ def _binned(
     busy = np.zeros((int(rows.max()) + 1, BINS, n))
     middle = np.minimum(((start + stop) / 2 / step).astype(int), BINS - 1)
     np.add.at(busy, (rows, middle, legs), stop - start)
-    data: dict[str, list[Any]] = {k: [] for k in ("left", "right", "bottom", "top", "colour", "text")}
+    boxes = Boxes()
     for row, place in zip(*np.nonzero(busy.sum(axis=2)), strict=True):
         leg = int(busy[row, place].argmax())
         share = min(1.0, float(busy[row, place].sum()) / step)
-        top = len(about["y_ticks"]) - row - 0.1
-        data["left"].append(place * step)
-        data["right"].append((place + 1) * step)
-        data["bottom"].append(top - 0.8 * max(share, 0.05))
-        data["top"].append(top)
-        data["colour"].append(LEG_COLOURS[leg % len(LEG_COLOURS)])
-        data["text"].append(f"mostly {story.legs[leg]}, {share:.0%} busy")
+        top = len(about["y_ticks"]) - int(row) - 0.1
+        text = f"mostly {story.legs[leg]}, {share:.0%} busy"
+        left, low = int(place) * step, top - 0.8 * max(share, 0.05)
+        boxes.add(left, left + step, low, top, _colour(leg), text)
     note = f"{len(legs):,} pieces of work, in steps of {step:.3g} s. {about.pop('note')}"
-    return Rects("Timeline", note, **about, **data)
+    return Rects("Timeline", note, boxes=boxes, **about)
 
 
 def pace(story: Story) -> Points | None:
@@ -115,12 +114,16 @@ def pace(story: Story) -> Points | None:
     )  # fmt: skip
 
 
-STAGE_HEADS = ("stage", "blocks", "units", "failed", "time", "a unit", "CPU", "peak memory", "read", "a second")
+STAGE_HEADS = (
+    "stage", "blocks", "units", "failed", "time", "a unit", "CPU", "peak memory", "read",
+    "a second",
+)  # fmt: skip
+Rows = list[tuple[str, ...]]
 
 
-def by_stage(story: Story) -> list[tuple[str, ...]]:
+def by_stage(story: Story) -> Rows:
     """Return what each stage took, as rows of text under :data:`STAGE_HEADS`."""
-    out = []
+    out: Rows = []
     before = np.zeros(story.cells.shape[1])
     for name, cells in zip(story.legs, story.cells, strict=True):
         done = cells["state"] != WAITING
@@ -146,9 +149,9 @@ def by_stage(story: Story) -> list[tuple[str, ...]]:
 WORKER_HEADS = ("worker", "pieces of work", "time", "CPU", "peak memory")
 
 
-def by_worker(story: Story) -> list[tuple[str, ...]]:
+def by_worker(story: Story) -> Rows:
     """Return what each worker took, as rows of text under :data:`WORKER_HEADS`."""
-    out = []
+    out: Rows = []
     for n, name in enumerate(story.workers[:MOST_WORKERS]):
         cells = story.cells[story.cells["worker"] == n]
         seconds = float(cells["seconds"].sum())

@@ -115,7 +115,7 @@ def warmup() -> None:
     from polytene.codons import kernels, packed, pair_kernels
     from polytene.genome import warm
     from polytene.lightcurves.bls import warm as warm_search
-    from polytene.metadata.kernels import warm as warm_scanner
+    from polytene.metadata.parser.kernels import warm as warm_scanner
 
     rooms = {
         "codons": (kernels.warm, pair_kernels.warm, packed.warm),

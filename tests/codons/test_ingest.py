@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from polytene import codons
-from polytene.codons import records, writer
-from polytene.codons.sets import CODING, SEQUENCES
+from polytene.codons.sets import records, writer
+from polytene.codons.sets.files import CODING, SEQUENCES
 from polytene.exceptions import UsageError
 from polytene.testing import genomes, write_fasta, write_genbank
 
-MODULE = sys.modules["polytene.codons.ingest"]
+MODULE = sys.modules["polytene.codons.sets.ingest"]
 GOOD = ">good\nATGAAATTT\n"
 
 

@@ -14,7 +14,7 @@ from polytene import Plan, Reduction, Stage, Unit
 from polytene.exceptions import UsageError
 from polytene.genome import ChunkPlan, Genome, GenomicChunk, plan_chunks
 from polytene.genome.commands import command_plan, run_commands
-from polytene.genome.measured import measured_rows
+from polytene.genome.planning.measured import measured_rows
 from polytene.genome.units import chunk_of, unit_plan
 
 

@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from polytene.exceptions import BadInput, UsageError
-from polytene.metadata import expat, kernels
-from polytene.metadata.events import Events, Recorder, join
-from polytene.metadata.machine import ANY_KIND
+from polytene.metadata.parser import expat, kernels
+from polytene.metadata.parser.events import Events, Recorder, join
+from polytene.metadata.parser.machine import ANY_KIND
 
 Array = np.ndarray[Any, Any]
 Engine = Literal["auto", "numba", "python"]

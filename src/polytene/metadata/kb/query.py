@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from polytene.metadata.condition import read_condition
-from polytene.metadata.fields import column_of
-from polytene.metadata.lists import Format, write_sample_list
+from polytene.metadata.kb.condition import read_condition
+from polytene.metadata.kb.fields import column_of
+from polytene.metadata.kb.lists import Format, write_sample_list
+from polytene.metadata.parser.vocabulary import TERMS, normal
 from polytene.metadata.views import VIEWS
-from polytene.metadata.vocabulary import TERMS, normal
 
 if TYPE_CHECKING:
     import dask.dataframe
@@ -36,7 +36,7 @@ class Wanted:
     values
         Per column of the view, the values that will do.
     where
-        A condition, as :mod:`polytene.metadata.condition` reads it.
+        A condition, as :mod:`polytene.metadata.kb.condition` reads it.
     attributes
         Per tag, the values that will do, of the sample, the experiment or the run; None: any.
     """

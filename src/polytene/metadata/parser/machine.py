@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from polytene.metadata.schema import COLUMNS, GROUPS, KINDS, PACKAGES
+from polytene.metadata.parser.schema import COLUMNS, GROUPS, KINDS, PACKAGES
 
 Array = np.ndarray[Any, Any]
 
@@ -30,7 +30,7 @@ class Path(NamedTuple):
 
 @cache
 def read_path(kind: str, text: str, base: str = "") -> Path:
-    """Return the path that ``text`` spells, see :class:`polytene.metadata.schema.Column`."""
+    """Return the path that ``text`` spells, see :class:`polytene.metadata.parser.schema.Column`."""
     text, _, attribute = text.partition("@")
     whole = "/".join(filter(None, (base, text)))
     takes = f"@{attribute}" if attribute else "text"

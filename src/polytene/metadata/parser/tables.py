@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from polytene.metadata.columns import Values
-from polytene.metadata.events import Events
-from polytene.metadata.machine import Array, machine, read_path
-from polytene.metadata.schema import (
+from polytene.metadata.parser.columns import Values
+from polytene.metadata.parser.events import Events
+from polytene.metadata.parser.machine import Array, machine, read_path
+from polytene.metadata.parser.schema import (
     COLUMNS,
     GROUPS,
     KINDS,
@@ -22,7 +22,7 @@ from polytene.metadata.schema import (
     XREFS,
     Group,
 )
-from polytene.metadata.vocabulary import TERMS, normal_column
+from polytene.metadata.parser.vocabulary import TERMS, normal_column
 
 BAD = {"int": "bad_int", "float": "bad_float", "time": "bad_date"}
 TAGS = "tags"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from polytene.metadata.characters import copy_bytes, njit
+from polytene.metadata.parser.characters import copy_bytes, njit
 
 
 @njit

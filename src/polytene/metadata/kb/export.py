@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 
 from polytene.core.files import write_bytes
 from polytene.exceptions import UsageError
-from polytene.metadata.counting import count_by
+from polytene.metadata.kb.counting import count_by
 
 if TYPE_CHECKING:
-    from polytene.metadata.base import KnowledgeBase
+    from polytene.metadata.kb.base import KnowledgeBase
 
 FORMATS = ("stage1", "kb")
 KEYS = {

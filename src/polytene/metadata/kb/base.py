@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polytene.exceptions import DamagedRun, UsageError
-from polytene.metadata.checking import difference, problems
-from polytene.metadata.counting import COUNT, count_by
-from polytene.metadata.fields import UnitName, column_of
+from polytene.metadata.kb.checking import difference, problems
+from polytene.metadata.kb.counting import COUNT, count_by
+from polytene.metadata.kb.fields import UnitName, column_of
+from polytene.metadata.kb.query import Runs, Values, wanted
+from polytene.metadata.parser.schema import SCHEMAS
 from polytene.metadata.publish import FORMAT, MANIFEST
 from polytene.metadata.quarantine import SCHEMA as QUARANTINE
-from polytene.metadata.query import Runs, Values, wanted
-from polytene.metadata.schema import SCHEMAS
 from polytene.metadata.views import VIEWS
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class KnowledgeBase:
         status: Values = None,
         **columns: Values,
     ) -> Runs:
-        """Return the runs that fit; see :class:`polytene.metadata.query.Runs`.
+        """Return the runs that fit; see :class:`polytene.metadata.kb.query.Runs`.
 
         Parameters
         ----------
@@ -202,13 +202,13 @@ class KnowledgeBase:
 
     def duckdb(self) -> Any:
         """Return a DuckDB connection with the views, tables and catalogs; extra ``sql``."""
-        from polytene.metadata.sql import connect
+        from polytene.metadata.kb.sql import connect
 
         return connect(self.folder)
 
     def export(self, path: str | Path, format: str = "stage1") -> None:  # noqa: A002
-        """Write JSON for readers of other systems; see :mod:`polytene.metadata.export`."""
-        from polytene.metadata.export import write_export
+        """Write JSON for readers of other systems; see :mod:`polytene.metadata.kb.export`."""
+        from polytene.metadata.kb.export import write_export
 
         write_export(self, Path(path), format)
 

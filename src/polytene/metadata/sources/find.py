@@ -12,8 +12,8 @@ from typing import Literal
 from polytene.core.plan import Unit
 from polytene.exceptions import BadInput, UsageError
 from polytene.formats.text import peek, read_blocks
-from polytene.metadata.tar import is_tar
-from polytene.metadata.tree import list_tree
+from polytene.metadata.sources.tar import is_tar
+from polytene.metadata.sources.tree import list_tree
 
 Form = Literal["tar", "xml", "SRA_Accessions", "SRA_Run_Members"]
 HEADERS: tuple[tuple[bytes, Form], ...] = (

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from polytene.metadata.characters import (
+from polytene.metadata.parser.characters import (
     BRACKET,
     CLASS,
     MARKUP,
@@ -39,7 +39,7 @@ from polytene.metadata.characters import (
     wide,
     word,
 )
-from polytene.metadata.machine import ANY_KIND, DEAD, NO_ROOT, OUTSIDE, Tables, machine
+from polytene.metadata.parser.machine import ANY_KIND, DEAD, NO_ROOT, OUTSIDE, Tables, machine
 
 Array = np.ndarray[Any, Any]
 
@@ -308,7 +308,7 @@ def scan(buf, starts, stops, kind, m, status, field, record, ends, text, kinds, 
     status
         Per document, filled here: ``TAKEN``, ``ODD``, or ``FULL`` where there was no room left.
     field, record, ends, text, kinds, docs
-        Filled here, as :class:`polytene.metadata.events.Events` has them.
+        Filled here, as :class:`polytene.metadata.parser.events.Events` has them.
 
     Returns
     -------
@@ -342,6 +342,6 @@ def tables() -> Tables:
 
 def warm() -> None:
     """Compile everything, or load it from the cache."""
-    from polytene.metadata.parse import parse_bytes
+    from polytene.metadata.parser.parse import parse_bytes
 
     parse_bytes(b'<RUN_SET><RUN accession="SRR1" size="1"/></RUN_SET>', engine="numba")

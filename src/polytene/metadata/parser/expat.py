@@ -1,6 +1,6 @@
 """The authority: documents read with expat, a call per element.
 
-What expat refuses is refused, with a reason; the scanner of :mod:`polytene.metadata.kernels` only
+What expat refuses is refused, with a reason; the scanner in ``kernels`` only
 takes what would be taken here, and takes the same from it.
 """
 
@@ -11,9 +11,9 @@ from xml.parsers import expat
 from xml.parsers.expat import errors
 
 from polytene.exceptions import BadInput
-from polytene.metadata.events import Recorder
-from polytene.metadata.machine import ANY_KIND, DEAD, NO_ROOT, OUTSIDE, machine
-from polytene.metadata.schema import KINDS
+from polytene.metadata.parser.events import Recorder
+from polytene.metadata.parser.machine import ANY_KIND, DEAD, NO_ROOT, OUTSIDE, machine
+from polytene.metadata.parser.schema import KINDS
 
 DEEPEST = 500
 BLANK = b" \t\r\n"
@@ -52,7 +52,7 @@ def read(data: bytes, name: str, kind: int, document: int, into: Recorder) -> No
     Raises
     ------
     BadInput
-        With one of :data:`polytene.metadata.schema.REASONS`.
+        With one of :data:`polytene.metadata.parser.schema.REASONS`.
     """
     size = into.size
     try:

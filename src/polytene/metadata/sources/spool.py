@@ -14,13 +14,13 @@ from polytene.core.keys import key_hash
 from polytene.core.scratch import Folder, scratch
 from polytene.core.stage import Partial
 from polytene.exceptions import BadInput, Rejected
-from polytene.metadata.cut import cut
-from polytene.metadata.naming import is_document, kind_of, submission_of
-from polytene.metadata.parse import Documents
+from polytene.metadata.parser.parse import Documents
 from polytene.metadata.seen import chained, read_seen
-from polytene.metadata.sources import HEADERS, Source, open_source
-from polytene.metadata.tar import TarReader
-from polytene.metadata.tree import LARGE, SLICE_BYTES, TABLES, gunzip
+from polytene.metadata.sources.cut import cut
+from polytene.metadata.sources.find import HEADERS, Source, open_source
+from polytene.metadata.sources.naming import is_document, kind_of, submission_of
+from polytene.metadata.sources.tar import TarReader
+from polytene.metadata.sources.tree import LARGE, SLICE_BYTES, TABLES, gunzip
 
 AVERAGE_SUBMISSION = 1 << 16
 MEMORY = 320 << 20

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from polytene.metadata import column_kernels
-from polytene.metadata.events import Events
+from polytene.metadata.parser import column_kernels
+from polytene.metadata.parser.events import Events
 
 Array = np.ndarray[Any, Any]
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from polytene.exceptions import UsageError
-from polytene.metadata.fields import check_unit, column_of, view_of
+from polytene.metadata.kb.fields import check_unit, column_of, view_of
 from polytene.metadata.views import VIEWS
 
 COUNT = "count"

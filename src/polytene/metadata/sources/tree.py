@@ -13,8 +13,8 @@ import numpy as np
 
 from polytene.core.canonical import digest
 from polytene.exceptions import BadInput, Rejected, UsageError
-from polytene.metadata.naming import is_document, kind_of, submission_of
-from polytene.metadata.parse import Array, Documents
+from polytene.metadata.parser.parse import Array, Documents
+from polytene.metadata.sources.naming import is_document, kind_of, submission_of
 
 SLICE_BYTES = 8 << 20
 LARGE = 8 << 20

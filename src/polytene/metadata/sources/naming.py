@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from polytene.metadata.machine import ANY_KIND
-from polytene.metadata.schema import KINDS
+from polytene.metadata.parser.machine import ANY_KIND
+from polytene.metadata.parser.schema import KINDS
 
 _KIND = re.compile(rf"(?:^|[._/])({'|'.join(KINDS)})(?:_set)?\.xml(?:\.gz)?$", re.I)
 _SUBMISSION = re.compile(r"(?:^|/)([DES]RA\d+)(?=[./])")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from polytene.exceptions import BadInput
-from polytene.metadata.schema import KINDS
+from polytene.metadata.parser.schema import KINDS
 
 LONGEST_RECORD = 64 << 20
 HEAD_BYTES = 1 << 16

@@ -50,7 +50,8 @@ myst_heading_anchors = 3
 # Figures that tests/benchmarks writes; the pages say so where there are none.
 _none = "*No figures are stored with this version: run the benchmark above.*"
 _tables = {
-    name: HERE / "_figures" / f"{name}.md" for name in ("codons", "engine", "genome", "metadata")
+    name: HERE / "_figures" / f"{name}.md"
+    for name in ("codons", "engine", "genome", "lightcurves", "metadata")
 }
 myst_substitutions = {
     f"{name}_figures": path.read_text(encoding="utf-8") if path.exists() else _none

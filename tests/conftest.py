@@ -30,6 +30,26 @@ def shared_data() -> Path:
     return SHARED
 
 
+def threads(n: int) -> Client:
+    """Return a client of a cluster in this process, for tests that need no processes."""
+    return Client(
+        processes=False,
+        n_workers=1,
+        threads_per_worker=n,
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+        memory_limit=None,
+        set_as_default=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def here() -> Iterator[Client]:
+    """Two threads of this process."""
+    with threads(2) as made:
+        yield made
+
+
 @pytest.fixture(scope="module")
 def local_client() -> Iterator[Client]:
     """Two worker processes under nannies; the current client while a module's tests run."""

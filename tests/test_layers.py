@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ROOMS = {"codons", "genome", "metadata"}
+ROOMS = {"codons", "genome", "lightcurves", "metadata"}
 
 
 def test_the_contracts_hold():

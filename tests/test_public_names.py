@@ -32,6 +32,12 @@ NAMES = {
         "merge_overlapping_results", "n_runs", "parse_region", "plan_chunks", "refine",
         "suggest", "suggest_chunk_parameters", "track_memory", "write_composition",
     ],
+    "polytene.lightcurves": [
+        "Archive", "BLSResult", "CheckpointManager", "Features", "LightCurve", "LocalFiles",
+        "Target", "bls", "extract", "extract_features_batch_parallel", "features", "fetch",
+        "merge", "optimal_periods", "orbital_durations", "plan", "read", "read_features",
+        "reduction", "stages", "stitch", "tls", "to_xarray", "uniform_periods", "write",
+    ],
     "polytene.metadata": [
         "KnowledgeBase", "Runs", "build", "diff", "open", "plan", "update", "verify",
     ],
@@ -40,9 +46,9 @@ NAMES = {
         "read_samples", "reduction", "run", "stages", "status", "verify",
     ],
     "polytene.testing": [
-        "Archive", "Assembly", "Generated", "genomes", "write_archive", "write_assembly",
-        "write_dump", "write_fasta", "write_genbank", "write_package_set", "write_reads",
-        "write_set", "write_transcripts",
+        "Archive", "Assembly", "Generated", "Star", "genomes", "stars", "write_archive",
+        "write_assembly", "write_dump", "write_fasta", "write_genbank", "write_package_set",
+        "write_reads", "write_set", "write_stars", "write_transcripts",
     ],
 }  # fmt: skip
 PAIRS = [(module, name) for module, names in NAMES.items() for name in names]

@@ -16,6 +16,7 @@ from polytene.exceptions import PolyteneError
 ROOMS = {
     "codons": "Codon usage over sequence sets of any size.",
     "genome": "Cut a genome into even chunks, run anything over them, put the pieces together.",
+    "lightcurves": "Transit search and features over lists of targets of any size.",
     "metadata": "SRA metadata: a dump to a knowledge base, counts, cross-tabs, sample lists.",
     "rnaseq": "SRA sample lists to an expression matrix.",
 }

@@ -14,13 +14,19 @@ from polytene.codons.picture import usage_map
 from polytene.codons.show import long_table
 from polytene.core.files import write_bytes
 from polytene.genome.demo import demo as genome_demo
+from polytene.lightcurves.demo import demo as lightcurves_demo
 from polytene.metadata.demo import demo as metadata_demo
 from polytene.rnaseq.demo import demo as rnaseq_demo
 from polytene.watch.progress import progress
 from polytene.watch.tables import show
 
 GENOMES = 60
-ROOMS = {"genome": genome_demo, "metadata": metadata_demo, "rnaseq": rnaseq_demo}
+ROOMS = {
+    "genome": genome_demo,
+    "metadata": metadata_demo,
+    "rnaseq": rnaseq_demo,
+    "lightcurves": lightcurves_demo,
+}
 
 
 def demo(folder: Path, workers: int) -> Path:

@@ -114,12 +114,14 @@ def warmup() -> None:
 
     from polytene.codons import kernels, packed, pair_kernels
     from polytene.genome import warm
+    from polytene.lightcurves.bls import warm as warm_search
     from polytene.metadata.kernels import warm as warm_scanner
 
     rooms = {
         "codons": (kernels.warm, pair_kernels.warm, packed.warm),
         "genome": (warm.warm,),
         "metadata": (warm_scanner,),
+        "lightcurves": (warm_search,),
     }
     for room, compilers in rooms.items():
         start = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -106,6 +107,13 @@ def test_a_plan_comes_back_from_disk(tmp_path, block):
     assert back.fingerprint == plan.fingerprint
     assert list(back) == list(back), "a loaded plan can be listed again"
     assert Plan("k", list(back), plan.params, block=block).fingerprint == plan.fingerprint
+
+
+def test_parameters_have_one_order_made_or_read_back(tmp_path):
+    plan = Plan("k", UNITS, {"b": 1, "a": {"d": 2, "c": 3}}, final={"z": 1, "y": 2})
+    plan.save(tmp_path)
+    back = Plan.load(tmp_path, Sample)
+    assert json.dumps([back.params, back.final]) == json.dumps([plan.params, plan.final])
 
 
 @dataclass(frozen=True)

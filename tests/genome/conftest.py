@@ -1,4 +1,4 @@
-"""What the room's tests share: a generated assembly, a client in this process, naive reading."""
+"""What the room's tests share: a generated assembly, and naive reading."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import dask
 import pytest
-from distributed import Client
 
 from polytene.genome import Genome
 from polytene.testing.assembly import Assembly, write_assembly
@@ -18,21 +17,6 @@ def quick() -> Iterator[None]:
     """No test here cuts the power, so nothing waits for the disk."""
     with dask.config.set({"polytene.fsync": False}):
         yield
-
-
-@pytest.fixture(scope="session")
-def here() -> Iterator[Client]:
-    """Two threads of this process."""
-    with Client(
-        processes=False,
-        n_workers=1,
-        threads_per_worker=2,
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        memory_limit=None,
-        set_as_default=False,
-    ) as made:
-        yield made
 
 
 @pytest.fixture(scope="session")

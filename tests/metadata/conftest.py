@@ -1,4 +1,4 @@
-"""What the room's tests share: a client in this process, dumps, and a naive reading of XML."""
+"""What the room's tests share: dumps, and a naive reading of XML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 
 import dask
 import pytest
-from distributed import Client
 
 from polytene import metadata
 from polytene.testing import write_dump
@@ -22,21 +21,6 @@ def quick() -> Iterator[None]:
     """No test here cuts the power, so nothing waits for the disk."""
     with dask.config.set({"polytene.fsync": False}):
         yield
-
-
-@pytest.fixture(scope="session")
-def here() -> Iterator[Client]:
-    """Two threads of this process."""
-    with Client(
-        processes=False,
-        n_workers=1,
-        threads_per_worker=2,
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        memory_limit=None,
-        set_as_default=False,
-    ) as made:
-        yield made
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import dask
 import pytest
 from distributed import Client
-from tests.conftest import require_tool
+from tests.conftest import require_tool, threads
 
 from polytene import rnaseq
 from polytene.formats.downloads import Patience
@@ -33,15 +33,7 @@ def quick() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def here() -> Iterator[Client]:
     """Eight threads of this process."""
-    with Client(
-        processes=False,
-        n_workers=1,
-        threads_per_worker=8,
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        memory_limit=None,
-        set_as_default=False,
-    ) as made:
+    with threads(8) as made:
         yield made
 
 

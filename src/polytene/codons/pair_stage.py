@@ -59,6 +59,7 @@ def count_pairs(
         new = _with_pairs(rows, coding, counted, frame, softmask)
         value = new if value is None else merge([value, new])
         rejected += rows.rejected
+        del rows, counted  # else two slices are held while the next one is decoded
     return Partial(value, items=reader.seen, nbytes=reader.nbytes, rejected=rejected)
 
 

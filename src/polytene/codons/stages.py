@@ -51,8 +51,9 @@ def count_batch(
         for counted in _counted(rows, coding, mode, frame, by, softmask):
             check(batch, counted)
             tables.append(group_rows(counted))
-            del counted  # else two slices are held while the next one is decoded
+            del counted
         rejected += rows.rejected
+        del rows  # else two slices are held while the next one is decoded
     value = merge(tables or [NOTHING])
     return Partial(value, items=reader.seen, nbytes=reader.nbytes, rejected=rejected)
 

@@ -23,6 +23,9 @@ def digest(data: bytes, size: int = 16) -> str:
 def plain(value: object, name: str = "value") -> Json:
     """Return ``value`` as JSON types only; tuples become lists, numpy scalars Python ones.
 
+    Keys are sorted, so that what is written from a value does not tell whether it was just made
+    or read back from a run directory.
+
     Raises
     ------
     TypeError
@@ -36,7 +39,7 @@ def plain(value: object, name: str = "value") -> Json:
         for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"{name}: key {key!r} is not a string")
-        return {k: plain(v, f"{name}[{k!r}]") for k, v in value.items()}
+        return {k: plain(v, f"{name}[{k!r}]") for k, v in sorted(value.items())}
     if hasattr(value, "item") and getattr(value, "shape", None) == ():
         return plain(value.item(), name)
     raise TypeError(f"{name} is a {type(value).__name__}, which JSON cannot hold")

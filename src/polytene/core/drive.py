@@ -6,24 +6,25 @@ import functools
 import logging
 import pickle
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
-from distributed import KilledWorker, as_completed
+from distributed import KilledWorker
 from distributed.comm import CommClosedError
 
 from polytene.core import blocks, parts
-from polytene.core.blocks import Item, Job
+from polytene.core.blocks import Job
 from polytene.core.books import Books
+from polytene.core.flights import Flights
 from polytene.core.hosts import Keeper, Workers
 from polytene.core.isolate import cap_of
 from polytene.core.leases import Leases, check_pins, pins
 from polytene.core.ledger import Ledger
 from polytene.core.limits import Limits
+from polytene.core.orders import Orders
 from polytene.core.parts import Ref
 from polytene.core.reduce import Node, Reduction, fold
 from polytene.core.resume import Standing
@@ -60,11 +61,7 @@ class Settings:
 
 
 class Drive:
-    """Submits what the window admits, and books what comes back.
-
-    Tasks return receipts only; their futures are released at once, so that the death of a
-    worker costs what ran on it and nothing that was finished.
-    """
+    """Submits what the window admits, and books what comes back: receipts, never values."""
 
     def __init__(
         self,
@@ -87,13 +84,9 @@ class Drive:
         self.window = self._window(settings)
         self.keeper = self._keeper()
         self.retries = Retries(base=settings.retry_seconds)
-        self.pool = as_completed(loop=client.loop, raise_errors=False)
-        self.token = uuid.uuid4().hex[:8]
-        self.flying: dict[str, tuple[Task | Node, Future]] = {}
-        self.attempts: Counter[tuple[int, int]] = Counter()
+        self.flights = Flights(client)
+        self.orders = Orders(plan, standing)
         self.deaths: Counter[Any] = Counter()
-        self.journeys: Counter[int] = Counter()
-        self.sent: dict[str, str] = {}
         self.resumed: dict[tuple[int, int], int] = {}
         self._looked = self._with_workers = time.monotonic()
 
@@ -139,7 +132,7 @@ class Drive:
                     self._recall()
                 if not stopping:
                     self._submit()
-                if not self.flying and (stopping or not self.window.waiting):
+                if not self.flights and (stopping or not self.window.waiting):
                     break
                 self._settle(self._landed(stopping))
         except OSError as error:
@@ -147,8 +140,7 @@ class Drive:
                 raise
             raise Interrupted(GONE) from None
         finally:
-            if self.client.status == "running":
-                self.client.cancel([future for _, future in self.flying.values()])
+            self.flights.cancel()
             if self.keeper:
                 self.keeper.close()
         left = len(self.plan) - self.books.settled
@@ -164,9 +156,8 @@ class Drive:
 
     def _recall(self) -> None:
         """Take back what no worker has begun."""
-        begun = {key for keys in self.client.processing().values() for key in keys}
-        self._take_back([key for key in self.flying if key not in begun])
-        logger.warning("stopping: %d tasks that run are finished", len(self.flying))
+        self._take_back(self.flights.not_begun())
+        logger.warning("stopping: %d tasks that run are finished", len(self.flights))
 
     def _submit(self) -> None:
         if self.keeper:
@@ -188,68 +179,33 @@ class Drive:
 
     def _send(self, leg: int, where: str | None, tasks: list[Task]) -> None:
         part = self.chain[leg]
-        futures = self.client.map(
+        keys = self.flights.send(
             functools.partial(blocks.task, self.jobs[leg]),
-            [self._items(task) for task in tasks],
-            key=[self._key(part.name, f"{leg}.{task.blocks[0]}") for task in tasks],
+            tasks,
+            [self.orders.pack(task) for task in tasks],
+            [f"{part.name}-{leg}.{task.blocks[0]}" for task in tasks],
             priority=leg,
-            pure=False,
-            retries=0,
-            resources=dict(part.needs) or None,
-            workers=where,
+            needs=part.needs,
+            where=where,
         )
         if where in self.workers.about:
-            self.sent.update((f.key, where) for f in futures)
-        self._fly(tasks, futures)
-
-    def _key(self, name: str, what: str) -> str:
-        self.attempts[-1, 0] += 1
-        return f"{name}-{what}.{self.attempts[-1, 0]}-{self.token}"
-
-    def _items(self, task: Task) -> bytes:
-        """Return what a task has to do, packed; what is as usual is left out."""
-        return pickle.dumps([_short(self._item(task, block)) for block in task.blocks])
-
-    def _item(self, task: Task, block: int) -> Item:
-        leg, where, standing = task.leg, self.plan.index[block], self.standing
-        kept, again = standing.kept.get((leg, block), (None, ()))
-        return Item(
-            block,
-            int(where["offset"]),
-            int(where["tag"]),
-            standing.source.get(block),
-            kept,
-            again,
-            self.attempts[leg, block],
-            task.isolated,
-            task.roomy,
-            self._folder(block) if task.host else None,
-        )
-
-    def _folder(self, block: int) -> str:
-        """Return the name of a block's folder on its host; another one for each new beginning."""
-        return f"{int(self.plan.index[block]['tag']):016x}.{self.journeys[block]:02d}"
+            self.flights.bind(keys, where)
 
     def _send_folds(self, nodes: list[Node]) -> None:
-        keys = [self._key("fold", f"node{node.level}.{node.index}") for node in nodes]
-        futures = self.client.map(self.fold, nodes, key=keys, priority=10, pure=False, retries=0)
-        self._fly(nodes, futures)
-
-    def _fly(self, what: Sequence[Task | Node], futures: list[Future]) -> None:
-        self.flying.update((f.key, (w, f)) for w, f in zip(what, futures, strict=True))
-        self.pool.update(futures)
+        names = [f"fold-node{node.level}.{node.index}" for node in nodes]
+        self.flights.send(self.fold, nodes, nodes, names, priority=10)
 
     def _landed(self, stopping: bool) -> list[Future]:
         """Wait for futures; many are taken at once while there is enough in flight."""
-        batch = self.pool.next_batch(block=False)
+        batch = self.flights.landed()
         if not batch:
             self.check()
             time.sleep(POLL)
             return []
         if not stopping and self._may_wait():
             time.sleep(GATHER)
-            batch += self.pool.next_batch(block=False)
-        return [future for future in batch if future.key in self.flying]
+            batch += self.flights.landed()
+        return batch
 
     def _may_wait(self) -> bool:
         """Whether the workers have enough to do while more receipts come together."""
@@ -280,39 +236,31 @@ class Drive:
     def _look(self) -> None:
         """See which workers came and went; what waits for one that is gone is sent again."""
         if self.workers.look():
-            gone = [key for key, where in self.sent.items() if where not in self.workers.about]
-            for task in self._take_back([key for key in gone if key in self.flying]):
+            for task in self._take_back(self.flights.orphaned(self.workers.about)):
                 self.window.again(task)
-            self.sent = {k: w for k, w in self.sent.items() if k in self.flying}
         for host in self.keeper.look(self.workers) if self.keeper else ():
             for block in self.window.leases.on(host):
                 self._restart(block)
 
-    def _take_back(self, keys: list[str]) -> list[Task]:
+    def _take_back(self, keys: Sequence[str]) -> list[Task]:
         """Cancel tasks; return them."""
-        taken = [self.flying.pop(key) for key in keys]
-        self.client.cancel([future for _, future in taken])
-        tasks = [what for what, _ in taken if isinstance(what, Task)]
+        taken = self.flights.take_back(keys)
+        tasks = [what for what in taken if isinstance(what, Task)]
         for task in tasks:
             self.window.landed(task)
         return tasks
 
     def _restart(self, block: int) -> None:
         """Let a block whose host is lost begin again at its first leg."""
-        about = self.flying.items()
-        mine = (k for k, (w, _) in about if isinstance(w, Task) and block in w.blocks)
-        self._take_back(list(mine))
+        mine = self.flights.matching(lambda w: isinstance(w, Task) and block in w.blocks)
+        self._take_back(mine)
         tag = int(self.plan.index[block]["tag"])
         self.standing.restart(block, tag, self.chain, self.ledger)
-        self.journeys[block] += 1
-        for leg in range(len(self.chain)):
-            self.attempts[leg, block] += 1
+        self.orders.restart(block, len(self.chain))
         self.window.restart(block)
 
     def _settle(self, batch: list[Future]) -> None:
-        good = [f for f in batch if f.status == "finished"]
-        for future, value in zip(good, self.client.gather(good), strict=True):
-            what, _ = self.flying.pop(future.key)
+        for what, value in self.flights.results(batch):
             if isinstance(what, Node):
                 assert self.books.tree is not None
                 self.books.tree.settle(what.level + 1, what.index, value)
@@ -320,9 +268,8 @@ class Drive:
                 self.window.landed(what)
                 for receipt in pickle.loads(value):
                     self._take(what, receipt)
-        for future in batch:
-            if future.status != "finished":
-                self._lost(self.flying.pop(future.key)[0], future)
+        for what, error in self.flights.lost(batch):
+            self._lost(what, error)
 
     def _take(self, task: Task, receipt: dict[str, Any]) -> None:
         leg = task.leg
@@ -360,22 +307,23 @@ class Drive:
         host = self.window.leases.host(block)
         if self.keeper and host:
             settled = functools.partial(self.window.settled, block)
-            self.keeper.clear(host, f"{self.ledger.epoch:05d}", self._folder(block), then=settled)
+            self.keeper.clear(
+                host, f"{self.ledger.epoch:05d}", self.orders.folder(block), then=settled
+            )
         else:
             self.window.settled(block)
 
     def _again(self, task: Task, ref: Ref, again: tuple[str, ...], wait: float) -> None:
         place = task.leg, task.blocks[0]
         self.standing.kept[place] = ref, again
-        self.attempts[place] += 1
+        self.orders.attempts[place] += 1
         if "memory" in again:
             task = task._replace(isolated=not self.chain[task.leg].needs, roomy=True)
         self.window.again(task, wait)
 
-    def _lost(self, what: Task | Node, future: Future) -> None:
+    def _lost(self, what: Task | Node, error: BaseException | None) -> None:
         """Try again what was lost with a worker: units in a sandbox, to find which one it was."""
         self.check()
-        error = future.exception() if future.status == "error" else None
         if error is not None and not isinstance(error, KilledWorker):
             raise error
         if isinstance(what, Node):
@@ -406,14 +354,3 @@ class Drive:
         failures = self.books.lose(block, leg, detail)
         tag = f"{int(self.plan.index[block]['tag']):016x}"
         self.ledger.note({"event": "lost", "tag": tag, "failures": failures})
-
-
-USUAL = Item(0, 0, 0)
-
-
-def _short(item: Item) -> tuple[Any, ...]:
-    """Return an item without the fields at its end that are as usual."""
-    size = len(item)
-    while size > 3 and item[size - 1] == USUAL[size - 1]:
-        size -= 1
-    return tuple(item[:size])

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 STEP = 1 << 14
+SECONDS_PER_STEP = 0.05
 COLUMNS = (
     "run_accession", "fastq_ftp", "fastq_md5", "fastq_bytes", "read_count", "library_layout",
     "nominal_length", "nominal_sdev", "scientific_name", "sra_bytes",
@@ -237,12 +238,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self, name: str, body: bytes, fault: str | None) -> None:
         cut = len(body) // 2 if fault in ("truncate", "stall") else len(body)
+        rate = self.archive.rate
+        step = max(1, min(STEP, int(rate * SECONDS_PER_STEP))) if rate else STEP
         try:
-            for start in range(0, cut, STEP):
-                chunk = body[start : min(start + STEP, cut)]
-                if self.archive.rate:
-                    time.sleep(len(chunk) / self.archive.rate)
-                if start + STEP >= len(body):
+            for start in range(0, cut, step):
+                chunk = body[start : min(start + step, cut)]
+                if rate:
+                    time.sleep(len(chunk) / rate)
+                if start + step >= len(body):
                     self._end()
                 self.wfile.write(chunk)
                 self.archive.given[name] += len(chunk)

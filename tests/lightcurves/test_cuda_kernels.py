@@ -1,0 +1,161 @@
+"""The search on a CUDA device, without one: simulated, compiled for real ones, and refused.
+
+The simulator must be chosen before numba is imported, so its checks run in a process of their own:
+this file as a script.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from polytene import lightcurves as lc
+from polytene.exceptions import PreflightError, UsageError
+from polytene.lightcurves.bls_kernels import LIKELIHOOD, SNR
+from polytene.lightcurves.grids import make_grid
+from polytene.lightcurves.search import Series, exact
+
+REFUSED = (
+    "import numpy as np; from polytene import lightcurves as lc; t = np.arange(0, 9, 0.1);"
+    "lc.bls(lc.LightCurve(t, 1 + 0.01 * np.sin(t)), [1.0], [0.3], device='cuda')"
+)
+
+
+def curve(seed: int, n: int = 250, errors: bool = False) -> lc.LightCurve:
+    random = np.random.default_rng(seed)
+    time = np.sort(random.uniform(0, 10, n))
+    flux = 1 + random.normal(0, 1e-3, n) - 5e-3 * ((time - 0.7) % 2.2 < 0.15)
+    return lc.LightCurve(time, flux, 1e-3 * random.uniform(0.5, 2, n) if errors else None)
+
+
+def series_of(found: lc.LightCurve) -> Series:
+    weight = None if found.flux_err is None else found.flux_err**-2.0
+    return Series.of(found.time, found.flux, weight)
+
+
+def check_scores_are_those_of_the_cpu() -> None:
+    from polytene.lightcurves import cuda_kernels
+
+    grid = make_grid(np.linspace(1.9, 2.6, 7), [0.1, 0.15, 0.3], 5)
+    for errors in (False, True):
+        batch = [series_of(curve(s, 200 + 30 * s, errors)) for s in range(2)]
+        for objective in (LIKELIHOOD, SNR):
+            for astropy in (False, True):
+                got = cuda_kernels.scores_on_device(batch, grid, objective, astropy, threads=3)
+                for row, series in zip(got, batch, strict=True):
+                    expected = exact(series, grid, objective, astropy).boxes[:, 0]
+                    np.testing.assert_allclose(row, expected, rtol=1e-6)
+
+
+def check_windows_of_durations() -> None:
+    from polytene.lightcurves import cuda_kernels
+
+    grid = make_grid(np.linspace(1.0, 3.0, 5), [0.05, 0.1, 0.2], 2, density=(0.5, 2))
+    series = series_of(curve(3))
+    got = cuda_kernels.scores_on_device([series], grid, SNR, False, threads=4)[0]
+    np.testing.assert_allclose(got, exact(series, grid, SNR, False).boxes[:, 0], rtol=1e-6)
+
+
+def check_the_best_period_is_the_cpus_to_the_last_bit() -> None:
+    from polytene.lightcurves import cuda_kernels
+
+    cuda_kernels.scores_on_device.__defaults__ = (4,)
+    periods = np.linspace(2.0, 2.4, 9)
+    for wrap in ("full", "astropy"):
+        on_cpu = lc.bls(curve(1), periods, [0.1, 0.2], method="exact", wrap=wrap, oversample=3)
+        on_device = lc.bls(curve(1), periods, [0.1, 0.2], wrap=wrap, oversample=3, device="cuda")
+        for name in ("period", "t0", "duration", "depth", "snr", "power", "index", "n_transits"):
+            assert getattr(on_device, name) == getattr(on_cpu, name), name
+        assert abs(on_device.sde / on_cpu.sde - 1) < 1e-6
+
+
+def check_what_does_not_fit_is_refused() -> None:
+    from polytene.lightcurves import cuda_kernels
+
+    series = series_of(curve(1))
+    for grid, threads, says in (
+        (make_grid([20.0], [0.05], 10), 4, "periods up to"),
+        (make_grid([2.0], [0.1], 2), 0, "threads"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            cuda_kernels.scores_on_device([series], grid, SNR, False, threads=threads)
+
+
+CHECKS: dict[str, Callable[[], None]] = {
+    name: check for name, check in globals().items() if name.startswith("check_")
+}
+
+
+def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def simulated() -> dict[str, str]:
+    """What each check said under the simulator; nothing if it passed."""
+    done = run_python(__file__, NUMBA_ENABLE_CUDASIM="1")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_simulated(simulated: dict[str, str], name: str) -> None:
+    assert not simulated[name], simulated[name]
+
+
+def test_without_a_device_the_error_says_why_and_what_to_do() -> None:
+    done = run_python("-c", REFUSED, NUMBA_ENABLE_CUDASIM="0", NUMBA_DISABLE_CUDA="1")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(f"{PreflightError.__module__}.PreflightError: device='cuda': ")
+    assert last.endswith("; use device='cpu'")
+
+
+def test_numba_cuda_is_not_imported_by_the_rest() -> None:
+    script = "import sys, polytene.lightcurves; sys.exit('numba.cuda' in sys.modules)"
+    assert run_python("-c", script).returncode == 0
+
+
+@pytest.mark.parametrize("capability", [(7, 5), (8, 0), (9, 0)])
+def test_kernel_compiles_for_real_devices(capability: tuple[int, int]) -> None:
+    from numba import cuda, types
+    from numba.cuda.cudadrv import nvvm
+
+    from polytene.lightcurves import cuda_kernels
+
+    if not nvvm.is_available():
+        missing = "libnvvm is not installed (CUDA toolkit, or pip install 'numba-cuda[cu12]')"
+        required = os.environ.get("POLYTENE_REQUIRE_TOOLS") == "1"
+        (pytest.fail if required else pytest.skip)(missing)
+    floats, ints = types.float64[::1], types.int64[::1]
+    signature = types.void(
+        floats, floats, ints, floats, floats, ints, ints, ints,
+        types.float64, types.int64, types.int64, types.int64, types.float64[:, ::1],
+    )  # fmt: skip
+    ptx, _ = cuda.compile_ptx(cuda_kernels._spectrum.py_func, signature, cc=capability)
+    assert f".target sm_{capability[0]}{capability[1]}" in ptx
+    assert "atom.shared.add.f64" in ptx
+
+
+if __name__ == "__main__":
+    said = {}
+    for name, check in CHECKS.items():
+        try:
+            check()
+            said[name] = ""
+        except Exception:
+            said[name] = traceback.format_exc()
+    print(json.dumps(said))

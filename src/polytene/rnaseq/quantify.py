@@ -14,8 +14,9 @@ from polytene.exceptions import BadInput
 from polytene.formats.downloads import Remote
 from polytene.rnaseq.proof import identity_of, prove, publish, read_done, zero_pseudoaligned
 from polytene.rnaseq.quantifier import Fragments, Quantifier, find_quantifier
+from polytene.rnaseq.settings import Settings
 from polytene.rnaseq.stream import Streams
-from polytene.rnaseq.units import Sample, Settings
+from polytene.rnaseq.units import Sample
 
 RECORD = (
     "n_targets",

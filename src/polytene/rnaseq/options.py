@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from polytene.formats.downloads import Patience
+from polytene.formats.remote import Patience
 from polytene.rnaseq.ena import BASE
 from polytene.rnaseq.plan import ORDERS
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from polytene.core.files import write_bytes
 from polytene.core.plan import Plan
 from polytene.exceptions import PreflightError, UsageError
-from polytene.formats.downloads import Patience
+from polytene.formats.remote import Patience
 from polytene.rnaseq import ena, sra
 from polytene.rnaseq.disk import bytes_of, check_disk, scratch_of
 from polytene.rnaseq.index import Index, as_params, read_index

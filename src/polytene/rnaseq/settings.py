@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from polytene.core.scratch import host_scratch
-from polytene.formats.downloads import Patience
+from polytene.formats.remote import Patience
 from polytene.rnaseq.ena import BASE
 
 Mode = Literal["stream", "staged", "auto"]

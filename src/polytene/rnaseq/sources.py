@@ -13,7 +13,8 @@ from typing import Any
 from polytene.core.canonical import Json
 from polytene.core.files import write_bytes
 from polytene.exceptions import BadInput
-from polytene.formats.downloads import NotThere, Remote, download, is_whole
+from polytene.formats.downloads import download, is_whole
+from polytene.formats.remote import DownloadFailed, NotThere, Remote
 from polytene.rnaseq.quantify import quantify_streams
 from polytene.rnaseq.reads import count_reads, mates
 from polytene.rnaseq.settings import Settings
@@ -41,7 +42,10 @@ def from_local(sample: Sample, settings: Settings, params: dict[str, Any]) -> Va
         if known := _fetched(folder):
             return known
         log = settings.log_of(sample.key, "download")
-        files = unpack(paths[0], folder / "unpacked", log, None, settings.patience)
+        try:
+            files = unpack(paths[0], folder / "unpacked", log, None, settings.patience)
+        except DownloadFailed as error:  # nobody will send it again
+            raise BadInput(error.reason, error.detail) from None
         return _keep(folder, {**_counted(files), "kind": "local"}, {"bytes": sample.local[0][1]})
 
 
@@ -60,6 +64,8 @@ def from_ena(sample: Sample, settings: Settings, params: dict[str, Any]) -> Valu
     if not sample.streamed:
         with folder_of(sample, settings) as folder:
             return _fetched(folder) or _staged(sample, settings, remotes, expected, folder)
+    if not settings.on_host and (known := _fetched(settings.reads_of(sample.key))):
+        return known  # staged by an earlier command
     log = settings.log_of(sample.key, "download")
     log.write_text("".join(f"streamed from {r.url}\n" for r in remotes))
     made_of = {"source": "ena", "bytes": [r.nbytes for r in remotes]}
@@ -143,7 +149,7 @@ def folder_of(sample: Sample, settings: Settings) -> Iterator[Path]:
 
 def remove_reads(sample: Sample, settings: Settings) -> int:
     """Remove what a run has on disk; return how many bytes that frees."""
-    if not sample.footprint:
+    if settings.on_host and not sample.footprint:
         return 0
     folder = settings.reads_of(sample.key)
     freed = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())

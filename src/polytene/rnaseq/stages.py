@@ -14,7 +14,7 @@ from polytene.core.failure import categorise, describe
 from polytene.core.files import FULL, write_bytes
 from polytene.core.stage import Partial
 from polytene.exceptions import BadInput, PolyteneError
-from polytene.formats.downloads import DownloadFailed
+from polytene.formats.remote import DownloadFailed
 from polytene.rnaseq.quantify import found_done, quantify_files
 from polytene.rnaseq.settings import Settings
 from polytene.rnaseq.sources import SOURCES, Value, remove_reads
@@ -98,8 +98,6 @@ def _no_source(sample: Sample, problems: list[Json]) -> PolyteneError:
     """Return the error for a run whose reads are nowhere: lasting only if all reasons are."""
     said = "; ".join(f"{source}: {why}: {detail}" for source, _, why, detail, _ in problems)
     passing = [p for p in problems if p[1] != "input"]
-    if not problems:
-        return BadInput("no-source", f"{sample.key}: no source was tried")
     if not passing:
         found = [p for p in problems if p[2] != "not-found"] or problems
         return BadInput(str(found[0][2]), f"{sample.key}: {said}")

@@ -118,8 +118,8 @@ def test_comments_stay_with_their_gene_and_shared_ones_at_the_top(tmp_path):
         tmp_path, head + gene("b", 200) + b"# about a\n" + gene("a"), head + gene("c", 300)
     )
     assert out == (
-        head + b"###\n# about a\n" + gene("a") + b"###\n" + gene("b", 200) + b"###\n" + gene("c", 300)
-        + b"###\n"
+        head + b"###\n# about a\n" + gene("a") + b"###\n" + gene("b", 200) + b"###\n"
+        + gene("c", 300) + b"###\n"
     )  # fmt: skip
 
 

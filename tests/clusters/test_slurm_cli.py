@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner
-from tests.conftest import wait_for_file
 
 from polytene.cli import polytene
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
+import dask.config
 from distributed import Client
 from distributed.security import Security
 
@@ -12,18 +14,28 @@ from polytene.exceptions import PreflightError
 
 
 @contextmanager
-def open_address(address: str, timeout: str = "20s") -> Iterator[Client]:
-    """Connect to a scheduler; leaving disconnects and stops nothing there."""
-    if address.startswith("tls://") and not Security().tls_client_cert:
-        raise PreflightError(
-            f"{address} takes only who shows its certificate: set distributed.comm.tls.ca-file, "
-            ".client.cert and .client.key in Dask's configuration to those of that cluster"
-        )
+def open_address(
+    address: str, settings: Mapping[str, Any] | None = None, timeout: str = "20s"
+) -> Iterator[Client]:
+    """Connect to a scheduler; leaving disconnects and stops nothing there.
+
+    ``settings`` go over the configuration: ``distributed.comm.tls`` says who we are.
+    """
     try:
-        client = Client(address, timeout=timeout)
+        with dask.config.set(dask.config.merge(dask.config.config, settings or {})):
+            _check_credentials(address)
+            client = Client(address, timeout=timeout)
     except (OSError, TimeoutError) as error:
         raise PreflightError(f"no scheduler answers at {address}: {error}") from None
     with client:
         if not client.nthreads():
             raise PreflightError(f"the scheduler at {address} has no workers: start some first")
         yield client
+
+
+def _check_credentials(address: str) -> None:
+    if address.startswith("tls://") and not Security().tls_client_cert:
+        raise PreflightError(
+            f"{address} takes only who shows its certificate: set distributed.comm.tls.ca-file, "
+            ".client.cert and .client.key in Dask's configuration to those of that cluster"
+        )

@@ -6,7 +6,6 @@ import pytest
 from distributed import Client
 
 from polytene.core.device import settled
-from polytene.core.run import in_process
 from polytene.exceptions import UsageError
 
 
@@ -21,7 +20,7 @@ def with_gpu():
 def test_auto_is_what_the_cluster_has_when_the_run_begins(tmp_path, with_gpu):
     with settled("auto", tmp_path / "a", with_gpu) as (device, client):
         assert (device, client) == ("cuda", with_gpu)
-    with settled("auto", tmp_path / "b", in_process()) as (device, client):
+    with settled("auto", tmp_path / "b") as (device, client):
         assert (device, client.status) == ("cpu", "running")
     assert client.status == "closed"
     with settled("auto", tmp_path / "b", with_gpu) as (device, _):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from tests import rooms
 from tests.scripted import SIMULATED, checks_of, run_checks, run_python, said_by_checks
@@ -55,6 +56,17 @@ def current() -> Any:
     return default_client()
 
 
+def listening() -> set[str]:
+    """Return the addresses on which this process and those below it listen."""
+    me = psutil.Process()
+    return {
+        connection.laddr.ip
+        for process in (me, *me.children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+
 def check_three_workers_three_pins() -> None:
     client = current()
     assert sorted(map(str, owned(client).values())) == ["{'CPU': 1}"] * 2 + ["{'GPU': 1}"] * 3
@@ -66,7 +78,8 @@ def check_three_workers_three_pins() -> None:
     assert {w["nthreads"] for w in about} == {1}
     assert {w["host"] for w in about} == {"127.0.0.1"}
     assert client.scheduler.address.startswith("tls://127.0.0.1:")
-    order = client.run(os.environ.get, "CUDA_DEVICE_ORDER", workers=gpu_workers(client))
+    assert listening() <= {"127.0.0.1", "::1"}
+    order = client.run(os.getenv, "CUDA_DEVICE_ORDER", workers=gpu_workers(client))
     assert set(order.values()) == {"PCI_BUS_ID"}, "a number means the same to CUDA and to NVML"
 
 
@@ -264,6 +277,14 @@ def test_gpus_that_are_not_there_are_refused(pretended, gpus, visible, says):
     done = run_python("-c", CHOSEN, repr(gpus), **environment)
     assert done.returncode == 1
     assert says in done.stderr.splitlines()[-1]
+
+
+def test_a_pool_without_rmm_is_refused(pretended, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(OPENED.replace("dashboard_port=0", "dashboard_port=0, rmm_pool_size='1GB'"))
+    done = run_python(str(script), **pretended)
+    assert done.stderr.splitlines()[-1].startswith("polytene.exceptions.UsageError: ")
+    assert "module 'rmm' is not available" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import logging
-import os
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import dask
-import psutil
+from dask.system import CPU_COUNT
 from dask.utils import format_bytes, parse_bytes, parse_timedelta
 from distributed import Client, LocalCluster
+from distributed.system import MEMORY_LIMIT
 
 from polytene.clusters.guard import TreeMemory
 from polytene.clusters.nanny import PatientNanny
@@ -133,11 +133,8 @@ def count_of(about: Mapping[str, Any], name: str, default: int, least: int = 1) 
 
 
 def default_workers() -> int:
-    """Return one worker per usable core, fewer where memory is short."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return max(1, min(cores, psutil.virtual_memory().total // LEAST_MEMORY))
+    """Return one worker per usable core, fewer where memory is short; both as allotted to us."""
+    return int(max(1, min(CPU_COUNT, MEMORY_LIMIT // LEAST_MEMORY)))
 
 
 def free_port(wanted: int) -> int:

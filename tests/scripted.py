@@ -34,7 +34,7 @@ def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProce
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
 

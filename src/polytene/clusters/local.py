@@ -18,6 +18,7 @@ from dask.utils import format_bytes, parse_bytes, parse_timedelta
 from distributed import Client, LocalCluster
 
 from polytene.clusters.guard import TreeMemory
+from polytene.clusters.nanny import PatientNanny
 from polytene.clusters.security import security
 from polytene.exceptions import PreflightError, UsageError
 
@@ -59,6 +60,7 @@ def on_this_host(
                 "dashboard_address": f"{HOST}:{port}",
                 "silence_logs": logging.ERROR,
                 "security": tls,
+                "worker_class": PatientNanny,
             }
             made = stack.enter_context(_started(about, common, start))
             client = stack.enter_context(Client(made))

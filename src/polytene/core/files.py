@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,22 @@ def _write_new(path: str, data: bytes, *, sync: bool) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Let ``target`` hold what ``source`` holds, without a copy where the disk allows it."""
+    if target.exists() and target.samefile(source):
+        return
+    draft = target.with_name(f".{target.name}.{unique()}.tmp")
+    try:
+        try:
+            os.link(source, draft)
+        except OSError:  # no hard links here
+            with full_disk_named(target):
+                shutil.copyfile(source, draft)
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def read_bytes(path: str) -> bytes:

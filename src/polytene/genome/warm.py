@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 
-from polytene.genome import kernels
+from polytene.genome.composition import kernels
 from polytene.genome.genome import Genome
-from polytene.genome.nruns import n_runs
-from polytene.genome.plan import plan_chunks
+from polytene.genome.planning.nruns import n_runs
+from polytene.genome.planning.plan import plan_chunks
 from polytene.testing.assembly import write_assembly
 
 

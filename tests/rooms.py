@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from polytene import codons, genome, lightcurves, metadata, rnaseq
-from polytene.genome.composition_files import write_composition
+from polytene.genome.composition.files import write_composition
 from polytene.testing import (
     Archive,
     write_assembly,

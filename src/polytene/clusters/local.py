@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 TOLD_BY_US = ("distributed.scheduler", "distributed.worker", "distributed.nanny")
 WORKER_TTL = "60s"
+LIVE_PAGE = "polytene.watch.live"  # a module that the scheduler loads by itself
 LEAST_MEMORY = 512 << 20
 
 
@@ -109,6 +110,7 @@ def _safe_settings(port: int) -> dict[str, Any]:
     dashboard = "distributed.scheduler.dashboard.bokeh-application.allow_websocket_origin"
     return {
         "distributed.scheduler.allowed-failures": 0,  # polytene hears of the first death
+        "distributed.scheduler.preload": [LIVE_PAGE],
         "distributed.scheduler.worker-ttl": WORKER_TTL,  # a worker that is stopped is replaced
         dashboard: [f"{HOST}:{port}", f"localhost:{port}"],
     }

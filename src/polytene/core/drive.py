@@ -20,6 +20,7 @@ from distributed.comm import CommClosedError
 from polytene.core import blocks, parts
 from polytene.core.blocks import Job
 from polytene.core.books import Books
+from polytene.core.events import Working
 from polytene.core.flights import Flights
 from polytene.core.hosts import Keeper, Workers
 from polytene.core.isolate import cap_of
@@ -28,6 +29,7 @@ from polytene.core.ledger import Ledger
 from polytene.core.limits import Limits
 from polytene.core.orders import Orders
 from polytene.core.parts import Ref
+from polytene.core.pulse import Pulse
 from polytene.core.reduce import Node, Reduction, fold
 from polytene.core.resume import Standing
 from polytene.core.retry import Retries
@@ -87,6 +89,7 @@ class Drive:
         self.retries = Retries(base=settings.retry_seconds)
         self.flights = Flights(client)
         self.orders = Orders(plan, standing)
+        self.pulse = Pulse(client, plan, books, self.window.leases, self.flights.token)
         self.deaths: Counter[Any] = Counter()
         self.resumed: dict[tuple[int, int], int] = {}
         self._looked = self._with_workers = time.monotonic()
@@ -128,15 +131,18 @@ class Drive:
         """Work until nothing is left, or until ``stop`` says so and what runs has landed."""
         stopping = False
         try:
+            self.books.on_event(Working(self.threads, self.pulse.page()))
             while True:
                 if not stopping and stop():
                     stopping = True
                     self._recall()
                 if not stopping:
                     self._submit()
+                self.pulse.beat(len(self.flights))
                 if not self.flights and (stopping or not self.window.waiting):
                     break
                 self._settle(self._landed(stopping))
+            self.pulse.beat(0, over=True)
         except OSError as error:
             if isinstance(error, PolyteneError) or not self._gone(error):
                 raise
@@ -276,15 +282,16 @@ class Drive:
 
     def _take(self, task: Task, receipt: dict[str, Any]) -> None:
         leg = task.leg
-        about = {k: receipt.pop(k) for k in ("block", "kept", "retry_after", "room", "seconds")}
+        about = {k: receipt.pop(k) for k in ("block", "kept", "retry_after", "room", "usage")}
+        usage = about.pop("usage")
         block, ref = about["block"], Ref(receipt["part"], receipt["digest"])
         about["kept"] = self.resumed.setdefault((leg, block), about["kept"])
         replaced, _ = self.standing.kept.pop((leg, block), (None, ()))
         old = replaced.name if replaced else self.standing.stale.pop((leg, block), ref.name)
         if old != ref.name:
             parts.remove(self.plan.folder, old)
-        self.window.measured(leg, about["seconds"])
-        self.ledger.add({**receipt, "seconds": round(about["seconds"], 4)})
+        self.window.measured(leg, usage["seconds"])
+        self.ledger.add({**receipt, **usage})
         failed = [(f[3], about["retry_after"]) for f in receipt["failures"]]
         if any(f[0] == "memory" for f in failed) and not self._is_roomier(task, about["room"]):
             failed = [f for f in failed if f[0] != "memory"]
@@ -298,7 +305,8 @@ class Drive:
             self.standing.source.pop(block, None)
             self.resumed.pop((leg, block))
             self._leave(block)
-            self.books.take(block, {**receipt, **about}, resumed=False)
+            seconds = usage["seconds"]
+            self.books.take(block, {**receipt, **about, "seconds": seconds}, resumed=False)
 
     def _is_roomier(self, task: Task, room: int | None) -> bool:
         """Whether some worker has more memory for one unit than ``room``, which was too little."""

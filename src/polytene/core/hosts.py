@@ -109,6 +109,14 @@ class Hosts:
         """Offer a host no longer."""
         self._open.pop(host, None)
 
+    def held(self) -> dict[str, list[float]]:
+        """Return how much of each name is held on all hosts, and how much they have."""
+        each = list(self._open.values())
+        return {
+            name: [sum(host.used[name] for host in each), amount * len(each)]
+            for name, amount in self.total.items()
+        }
+
     def most_free(self, want: Want) -> str | None:
         """Return the host with the most left of what is wanted; None where it fits nowhere."""
         fitting = [h for h, limits in self._open.items() if limits.fits(want)]

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from polytene import codons
-from polytene.codons.sets.files import CODING, SEQUENCES, records, writer
+from polytene.codons.sets import records, writer
+from polytene.codons.sets.files import CODING, SEQUENCES
 from polytene.exceptions import UsageError
 from polytene.testing import genomes, write_fasta, write_genbank
 

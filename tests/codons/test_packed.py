@@ -14,16 +14,8 @@ from hypothesis import strategies as st
 
 from polytene.codons.arrays import count_array
 from polytene.codons.kernels import Softmask, count_spans
-from polytene.codons.packed.columns import (
-    ENCODINGS,
-    PACKED,
-    count_packed,
-    counts,
-    kernels,
-    pack,
-    unpack,
-    warm,
-)
+from polytene.codons.packed import counts, kernels
+from polytene.codons.packed.columns import ENCODINGS, PACKED, count_packed, pack, unpack, warm
 from polytene.codons.packed.counts import _PAIRS_FROM, count_rows
 from polytene.codons.packed.kernels import LONGEST, Packed, Runs, pack_spans, unpack_rows
 from polytene.exceptions import BadInput, UsageError

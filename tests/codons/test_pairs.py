@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polytene.codons import CODONS, genetic_code
-from polytene.codons.pairs.run import kernels, pairs, pairs_plan
+from polytene.codons.pairs import kernels
+from polytene.codons.pairs.run import pairs, pairs_plan
 from polytene.codons.pairs.scores import cps, to_table
 from polytene.codons.pairs.stage import MOST_GROUPS
 from polytene.exceptions import UsageError

@@ -20,7 +20,8 @@ from polytene.genome import (
     plan_chunks,
     write_composition,
 )
-from polytene.genome.composition.compose import MEMORY, stage, stages, to_dataset
+from polytene.genome.composition import stage
+from polytene.genome.composition.compose import MEMORY, stages, to_dataset
 from polytene.genome.composition.stage import compose, merge
 
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 import xarray as xr
 
 from polytene.codons.code import CODONS
+from polytene.codons.measures import adaptation
+from polytene.codons.measures import enc as effective
 from polytene.codons.measures.compare import compare as compare_tables
 from polytene.codons.measures.compare import largest, summary
 from polytene.codons.measures.cut import read_cut, to_cut
-from polytene.codons.measures.enc import adaptation
-from polytene.codons.measures.enc import enc as effective
 from polytene.codons.measures.usage import group_column, read_usage, recode
 from polytene.codons.result import FRAME_WARNING, OF_FRAMES, to_long, write
 from polytene.codons.result import rscu as rscu_of

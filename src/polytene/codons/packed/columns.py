@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from polytene.codons.arrays import spans
 from polytene.codons.kernels import Bytes, Int64s, Softmask
-from polytene.codons.packed.columns import counts
+from polytene.codons.packed import counts
 from polytene.codons.packed.kernels import Packed, Runs, pack_spans, unpack_rows
 from polytene.exceptions import BadInput, UsageError
 

@@ -14,7 +14,7 @@ import numpy as np
 from polytene.core.stage import Partial
 from polytene.exceptions import BadInput
 from polytene.formats.text import printable
-from polytene.genome.composition.compose import kernels
+from polytene.genome.composition import kernels
 from polytene.genome.reader import Layout, Reader, Text, open_text
 from polytene.genome.units import ChunkUnit
 

@@ -13,7 +13,7 @@ import pytest
 
 from polytene import Plan, Reduction, Unit, cluster, run
 from polytene.clusters.slurm import FOLDER
-from polytene.clusters.supervisor import TOPIC
+from polytene.core.deaths import ENDED
 
 QUICK = {"memory_limit": "1GB", "walltime": "00:10:00", "margin": "30s", "dashboard_port": 0}
 
@@ -136,7 +136,7 @@ def test_a_job_that_ends_is_replaced_and_the_result_is_the_same(slurm, jobs, tmp
     jobs.wait_for_workers(2, timeout=120)
     assert len(set(slurm.jobs()) & before) == 1
     words = {"scancel": "was cancelled on n", "over-memory": "over its memory"}
-    _, said = jobs.get_events(TOPIC)[-1]
+    _, said = jobs.get_events(ENDED)[-1]
     assert words.get(how, "came to its end on n") in said["why"]
 
 

@@ -198,8 +198,8 @@ import json, dask.config
 dask.config.set({"distributed.comm.retry.count": 3})
 import polytene
 import distributed
-names = "comm.retry.count scheduler.work-stealing worker.memory.pause worker.profile.low-level".split()
-print(json.dumps([dask.config.get(f"distributed.{n}") for n in names]))
+words = "comm.retry.count scheduler.work-stealing worker.memory.pause worker.profile.low-level"
+print(json.dumps([dask.config.get(f"distributed.{n}") for n in words.split()]))
 """
 
 

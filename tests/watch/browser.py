@@ -27,7 +27,10 @@ OPTIONS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )  # fmt: skip
 PATIENCE = 90.0
-IDLE = "window.Bokeh !== undefined && Bokeh.documents.length > 0 && Bokeh.documents.every(d => d.is_idle)"
+IDLE = (
+    "window.Bokeh !== undefined && Bokeh.documents.length > 0"
+    " && Bokeh.documents.every(d => d.is_idle)"
+)
 
 
 @dataclass

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
+import dask
+from dask.utils import parse_timedelta
 from distributed import KilledWorker
 from distributed.comm import CommClosedError
 
@@ -47,7 +49,6 @@ GATHER = 0.1
 POLL = 0.005
 TAIL = 8
 LOOK = 1.0
-NO_WORKERS = 60.0
 GONE = "the cluster is gone; what is done is safe, give the command again"
 
 
@@ -92,6 +93,7 @@ class Drive:
         self.deaths: Counter[Any] = Counter()
         self.resumed: dict[tuple[int, int], int] = {}
         self._looked = self._with_workers = time.monotonic()
+        self._patience = parse_timedelta(dask.config.get("polytene.no-workers-timeout"))
 
     def _window(self, settings: Settings) -> Window:
         limits = Limits(settings.limits)
@@ -192,7 +194,7 @@ class Drive:
             [self.orders.pack(task) for task in tasks],
             [f"{part.name}-{leg}.{task.blocks[0]}" for task in tasks],
             priority=leg,
-            needs=part.needs,
+            needs=self.workers.asks(part.needs),
             where=where,
         )
         if where in self.workers.about:
@@ -200,7 +202,8 @@ class Drive:
 
     def _send_folds(self, nodes: list[Node]) -> None:
         names = [f"fold-node{node.level}.{node.index}" for node in nodes]
-        self.flights.send(self.fold, nodes, nodes, names, priority=10)
+        needs = self.workers.asks({})
+        self.flights.send(self.fold, nodes, nodes, names, priority=10, needs=needs)
 
     def _landed(self, stopping: bool) -> list[Future]:
         """Wait for futures; many are taken at once while there is enough in flight."""
@@ -230,11 +233,11 @@ class Drive:
             self._looked = now
             self._look()
             self._with_workers = now if self._has_workers() else self._with_workers
-            if now - self._with_workers > NO_WORKERS:
+            if now - self._with_workers > self._patience:
                 able = " on a host that has what all stages need" if self.keeper else ""
                 raise Interrupted(
-                    f"the cluster has had no worker{able} for {NO_WORKERS:.0f} s; what is done is "
-                    "safe, give the command again"
+                    f"the cluster has had no worker{able} for {self._patience:.0f} s; what is done "
+                    "is safe, give the command again"
                 )
 
     def _has_workers(self) -> bool:

@@ -11,8 +11,8 @@ from tests.conftest import require_tool
 
 from polytene import codons, lightcurves, metadata, rnaseq, testing
 from polytene.core.events import Begun, Event, Settled
-from polytene.genome.composition import composition
-from polytene.genome.plan import plan_chunks
+from polytene.genome.composition.compose import composition
+from polytene.genome.planning.plan import plan_chunks
 from polytene.testing.archive import Archive
 from polytene.testing.assembly import write_assembly
 from polytene.testing.dump import write_dump

@@ -19,7 +19,7 @@ from polytene.testing.dump import write_dump
 from polytene.testing.reads import write_reads, write_transcripts
 from polytene.testing.stars import write_stars
 
-PATIENCE = 90.0
+PATIENCE = 180.0
 
 
 class Gate:

@@ -23,7 +23,7 @@ from polytene.metadata.plan import TREE, Shard
 from polytene.metadata.quarantine import Quarantine
 from polytene.metadata.seen import SEEN, add_seen, whole_identity, write_seen
 from polytene.metadata.sources.accessions import FORMS, read_lines
-from polytene.metadata.sources.spool import read_spooled
+from polytene.metadata.sources.spool import read_shard
 from polytene.metadata.sources.tree import TreeReader
 
 MEMORY = 400 << 20
@@ -81,7 +81,7 @@ class _Reader:
     def slices(self) -> Iterator[Documents]:
         """Yield the documents in slices."""
         if self._tree is None:
-            for documents in read_spooled(self._shard.place):
+            for documents in read_shard(self._shard.place):
                 self.seen += len(documents)
                 self.nbytes += int((documents.stops - documents.starts).sum())
                 add_seen(self._seen, documents)
@@ -104,7 +104,7 @@ class _Reader:
 def _parse_lines(shard: Shard) -> Partial:
     name, schema = FORMS[shard.form]
     parts, nbytes = [], 0
-    for documents in read_spooled(shard.place):
+    for documents in read_shard(shard.place):
         for i in range(len(documents)):
             data = documents.bytes_of(i)
             nbytes += len(data)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -167,14 +168,21 @@ def write_table(table: pa.Table, path: Path) -> None:
     )
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each published file below a folder, by its place in it."""
+def digests(folder: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Return the SHA-256 of each published file below a folder, by its place in it.
+
+    Those that are ``known`` are not read again.
+    """
     out = {}
     for base, _, names in os.walk(folder):
         for name in names:
             path = Path(base) / name
-            if path.suffix == ".parquet":
-                with open(path, "rb") as file:
-                    mark = hashlib.file_digest(file, "sha256").hexdigest()
-                out[str(path.relative_to(folder))] = mark
+            if path.suffix != ".parquet":
+                continue
+            place = str(path.relative_to(folder))
+            if place in known:
+                out[place] = known[place]
+                continue
+            with open(path, "rb") as file:
+                out[place] = hashlib.file_digest(file, "sha256").hexdigest()
     return dict(sorted(out.items()))

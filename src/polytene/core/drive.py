@@ -20,7 +20,7 @@ from polytene.core import blocks, parts
 from polytene.core.blocks import Job
 from polytene.core.books import Books
 from polytene.core.deaths import Deaths
-from polytene.core.events import Visible, Working
+from polytene.core.events import Visible
 from polytene.core.flights import Flights
 from polytene.core.hosts import Keeper, Workers
 from polytene.core.isolate import cap_of

@@ -23,14 +23,17 @@ def stages(plan: SamplePlan) -> list[Stage]:
     """Return one stage per source, in the order in which they are tried, and the last one.
 
     Sources that are not asked pass the run on, so that asking them later keeps what is done.
+    A stream holds a connection and the index in memory, and no slot of a quantification.
     """
     settings, params = plan.settings, plan.params
     order = [*settings.sources, *(s for s in SOURCES if s not in settings.sources)]
     uses = {"local": {"local": 1.0}, **{s: {"net": 1.0, f"net.{s}": 1.0} for s in ("ena", "sra")}}
+    streamed = "ena" in settings.sources and any(sample.streamed for sample in plan)
     fetch = [
         Stage(
             Fetch(source, source == settings.sources[-1], settings, params),
             uses=uses[source] if source in settings.sources else {"local": 1e-6, **_idle(source)},
+            memory=settings.index_bytes if source == "ena" and streamed else None,
         )
         for source in order
     ]

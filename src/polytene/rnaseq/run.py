@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from polytene.core.saved import load
 from polytene.core.stage import Stage, legs
 from polytene.exceptions import UsageError
 from polytene.rnaseq.plan import SamplePlan
+from polytene.rnaseq.proof import DRAFTS
 from polytene.rnaseq.report import write_report
 from polytene.rnaseq.sources import SOURCES
 from polytene.rnaseq.stages import Fetch, Quantify
@@ -109,6 +111,8 @@ def run(plan: SamplePlan, *, run_dir: str | Path | None = None, **engine: Any) -
         **engine,
     )
     write_report(plan, outcome)
+    with suppress(OSError):  # it is empty, unless somebody adopts results meanwhile
+        (plan.settings.folder / DRAFTS).rmdir()
     return outcome
 
 

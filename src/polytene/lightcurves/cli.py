@@ -167,10 +167,10 @@ def threads_for(n: int) -> Any:
 )
 @click.option(
     "--device",
-    type=click.Choice(["cpu", "cuda"]),
+    type=click.Choice(["cpu", "cuda", "auto"]),
     default="cpu",
     show_default=True,
-    help="cuda: on workers that own a GPU.",
+    help="cuda: on workers that own a GPU; auto: if there are some.",
 )
 @click.option(
     "--timeout",

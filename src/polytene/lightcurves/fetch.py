@@ -35,6 +35,11 @@ class Fetch:
         DownloadError
             If trying again may help.
         """
+        files, lost = self.files(target)
+        return Partial({"files": files, "lost": len(lost)}, 0, _nbytes(files), lost)
+
+    def files(self, target: Target) -> tuple[list[dict[str, Any]], list[Rejected]]:
+        """Return what is known of each file in the cache, and the files that no base has."""
         products = resolve(target, self.settings)
         cache = cache_folder(target, self.settings)
         files, lost = [], []
@@ -45,8 +50,7 @@ class Fetch:
                 lost.append(Rejected(product["product"], "not-at-archive", str(error)))
                 continue
             files.append({k: about[k] for k in ("name", "bytes", "sha256")})
-        info = {"files": files, "lost": len(lost)}
-        return Partial(info, 0, sum(f["bytes"] for f in files), lost)
+        return files, lost
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,16 @@ class FetchForRun(Fetch):
 
     def __call__(self, target: Target) -> Partial:
         """Return the folder of links, with what :class:`Fetch` returns."""
-        found = super().__call__(target)
+        files, lost = self.files(target)
         cache, folder = cache_folder(target, self.settings), scratch()
-        for file in found.value["files"]:
+        for file in files:
             link_or_copy(cache / file["name"], folder / file["name"])
-        return Partial(Folder(folder, found.value), 0, found.nbytes, found.rejected)
+        info = {"files": files, "lost": len(lost)}
+        return Partial(Folder(folder, info), 0, _nbytes(files), lost)
+
+
+def _nbytes(files: list[dict[str, Any]]) -> int:
+    return sum(file["bytes"] for file in files)
 
 
 def fetch_stage(archive: Archive, *, into_run: bool) -> Stage:

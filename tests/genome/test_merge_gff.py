@@ -17,10 +17,10 @@ from tests.genome.test_merge_tsv import parts_of
 
 from polytene.exceptions import BadInput, UsageError
 from polytene.genome.chunks import ChunkPlan
-from polytene.genome.gff_parts import Directives, graphs_of
-from polytene.genome.merge_files import Part
-from polytene.genome.merge_gff import merge_gff
-from polytene.genome.ranks import Ranks
+from polytene.genome.merging.files import Part
+from polytene.genome.merging.gff import merge_gff
+from polytene.genome.merging.gff_parts import Directives, graphs_of
+from polytene.genome.merging.ranks import Ranks
 
 VERSION = b"##gff-version 3\n"
 
@@ -39,6 +39,7 @@ def gene(name: str, start: int = 10, seqid: str = "c1") -> bytes:
 
 
 def merged(folder: Path, *contents: bytes, seqids: list[str] | None = None, **how) -> bytes:
+    folder.mkdir(exist_ok=True)
     ranks = None if seqids is None else Ranks(seqids)
     merge_gff(parts_of(folder, *contents, suffix=".gff3"), folder / "all.gff3", ranks, **how)
     return (folder / "all.gff3").read_bytes()
@@ -117,9 +118,18 @@ def test_comments_stay_with_their_gene_and_shared_ones_at_the_top(tmp_path):
         tmp_path, head + gene("b", 200) + b"# about a\n" + gene("a"), head + gene("c", 300)
     )
     assert out == (
-        head + b"# about a\n" + gene("a") + b"###\n" + gene("b", 200) + b"###\n" + gene("c", 300)
-        + b"###\n"
+        head + b"###\n# about a\n" + gene("a") + b"###\n" + gene("b", 200) + b"###\n"
+        + gene("c", 300) + b"###\n"
     )  # fmt: skip
+
+
+def test_a_merged_file_can_be_merged_again_without_losing_a_comment(tmp_path):
+    parts = [VERSION + b"###\n# of " + n + b"\n" + gene(n.decode(), at) for n, at in
+             ((b"a", 10), (b"b", 200), (b"c", 300), (b"d", 500))]  # fmt: skip
+    once = merged(tmp_path / "once", *parts)
+    two = [merged(tmp_path / str(i), *parts[i : i + 2]) for i in (0, 2)]
+    assert merged(tmp_path / "again", *two) == once
+    assert all(b"# of " + n in once for n in (b"a", b"b", b"c", b"d"))
 
 
 def test_equal_features_of_two_parts_are_once_and_noted(tmp_path):
@@ -358,7 +368,7 @@ def test_any_annotation_does_not_show_how_it_was_cut(tmp_path_factory, content, 
 
 
 def test_more_than_fits_in_memory(tmp_path, monkeypatch):
-    from polytene.genome import sorter
+    from polytene.genome.merging import sorter
 
     contents = [VERSION + b"".join(gene(f"g{i}.{p}", 1 + 60 * i) for i in range(50)) for p in "abc"]
     whole = merged(tmp_path, *contents)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import click
 
-from polytene.genome.composition import composition
-from polytene.genome.composition_files import write_composition
-from polytene.genome.plan import plan_chunks
+from polytene.genome.composition.compose import composition
+from polytene.genome.composition.files import write_composition
+from polytene.genome.planning.plan import plan_chunks
 from polytene.genome.view import to_html
 from polytene.testing.assembly import write_assembly
 from polytene.watch.progress import progress
@@ -34,4 +35,14 @@ def demo(folder: Path, client: Any) -> str:
         f"\n{outcome.summary()}\n{gc.size} windows, GC {float(gc.min()):.3f} to "
         f"{float(gc.max()):.3f}: {folder / 'composition.parquet'}"
     )
-    return to_html(plan)
+    return to_html(plan) + _annotation(folder / "annotation", client)
+
+
+def _annotation(folder: Path, client: Any) -> str:
+    """Judge and mend genes where the extra is installed; return a picture of one."""
+    if find_spec("h5py") is None or find_spec("pysam") is None:
+        click.echo('\nannotation: left out; it needs pip install "polytene[annotation]"')
+        return ""
+    from polytene.genome.annotation.demo import demo as annotation_demo
+
+    return annotation_demo(folder, client)

@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "genome_confidence.py"
 
 
 def test_the_example_runs_and_is_short(tmp_path):
-    assert len(EXAMPLE.read_text().splitlines()) <= 17
+    assert len(EXAMPLE.read_text().splitlines()) <= 15
     done = subprocess.run(
         [sys.executable, str(EXAMPLE)], cwd=tmp_path, capture_output=True, text=True, timeout=120
     )

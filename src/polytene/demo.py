@@ -50,10 +50,11 @@ def _codons(folder: Path, client: Any) -> xr.Dataset:
     click.echo(f"codons: {GENOMES} genomes as GenBank files -> Parquet set -> codon usage")
     folder.mkdir(exist_ok=True)
     each = GENOMES // 3
-    files = [
-        testing.write_genbank(folder / f"genomes_{i}.gb", each, first=1 + i * each)
-        for i in range(3)
-    ]
+    with testing.keeping_times(folder):
+        files = [
+            testing.write_genbank(folder / f"genomes_{i}.gb", each, first=1 + i * each)
+            for i in range(3)
+        ]
     with progress() as on_event:
         engine = {"client": client, "on_event": on_event}
         codons.ingest(files, folder / "set", **engine)

@@ -6,7 +6,6 @@ from polytene.testing.dump import write_archive, write_dump, write_package_set
 from polytene.testing.reads import write_reads, write_transcripts
 from polytene.testing.sequences import Generated, genomes, write_fasta, write_genbank, write_set
 from polytene.testing.stars import Star, stars, write_stars
-from polytene.testing.times import keeping_times
 
 __all__ = [
     "Archive",
@@ -14,7 +13,6 @@ __all__ = [
     "Generated",
     "Star",
     "genomes",
-    "keeping_times",
     "stars",
     "write_archive",
     "write_assembly",

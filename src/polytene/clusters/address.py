@@ -23,7 +23,11 @@ def open_address(
     """
     try:
         with dask.config.set(dask.config.merge(dask.config.config, settings or {})):
-            _check_credentials(address)
+            if address.startswith("tls:") and not _has_certificate():
+                raise PreflightError(
+                    f"the scheduler at {address} takes only who has its certificate: give the file "
+                    "that `polytene cluster start` wrote as --cluster, or set distributed.comm.tls"
+                )
             client = Client(address, timeout=timeout)
     except (OSError, TimeoutError) as error:
         raise PreflightError(f"no scheduler answers at {address}: {error}") from None
@@ -33,9 +37,5 @@ def open_address(
         yield client
 
 
-def _check_credentials(address: str) -> None:
-    if address.startswith("tls://") and not Security().tls_client_cert:
-        raise PreflightError(
-            f"{address} takes only who shows its certificate: set distributed.comm.tls.ca-file, "
-            ".client.cert and .client.key in Dask's configuration to those of that cluster"
-        )
+def _has_certificate() -> bool:
+    return Security().get_connection_args("client").get("ssl_context") is not None

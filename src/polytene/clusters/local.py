@@ -115,13 +115,18 @@ def _safe_settings(port: int) -> dict[str, Any]:
 
 
 def _cluster(about: Mapping[str, Any], common: Mapping[str, Any]) -> LocalCluster:
-    limit = about["memory_limit"]
+    workers = count_of(about, "workers", default_workers())
     return LocalCluster(
-        n_workers=count_of(about, "workers", default_workers()),
+        n_workers=workers,
         threads_per_worker=count_of(about, "threads", 1),
-        memory_limit=limit if limit == "auto" else parse_bytes(limit),
+        memory_limit=memory_each(about["memory_limit"], workers),
         **common,
     )
+
+
+def memory_each(limit: str | float, workers: int) -> int:
+    """Return the bytes of a worker; ``auto`` is a fair share of what this process may use."""
+    return int(MEMORY_LIMIT // workers if limit == "auto" else parse_bytes(limit))
 
 
 def count_of(about: Mapping[str, Any], name: str, default: int, least: int = 1) -> int:

@@ -220,6 +220,7 @@ def pretended(tmp_path_factory) -> dict[str, str]:
         "LD_LIBRARY_PATH": str(library.parent),
         "FAKE_GPUS": str(GPUS),
         "DASK_CUDA_TEST_SINGLE_GPU": "1",
+        "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "120s",  # a busy machine starts slowly
     }
 
 

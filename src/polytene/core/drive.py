@@ -20,7 +20,7 @@ from polytene.core import blocks, parts
 from polytene.core.blocks import Job
 from polytene.core.books import Books
 from polytene.core.deaths import Deaths
-from polytene.core.events import Working
+from polytene.core.events import Visible
 from polytene.core.flights import Flights
 from polytene.core.hosts import Keeper, Workers
 from polytene.core.isolate import cap_of
@@ -131,7 +131,8 @@ class Drive:
         """Work until nothing is left, or until ``stop`` says so and what runs has landed."""
         stopping = False
         try:
-            self.books.on_event(Working(self.threads, self.pulse.page()))
+            if page := self.pulse.page():
+                self.books.on_event(Visible(page))
             while True:
                 if not stopping and stop():
                     stopping = True

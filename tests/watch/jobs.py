@@ -67,10 +67,13 @@ def quantify(folder: Path, **engine: Any) -> None:
     require_tool("kallisto")
     fasta = write_transcripts(folder / "transcripts.fa", 40)
     index = rnaseq.index(fasta, folder / "transcripts.idx")
-    runs = write_reads(folder / "archive", fasta, runs=10, reads=600)
-    with Archive(folder / "archive", dict.fromkeys(runs, 600)) as archive:
+    reads: dict[str, int] = {}
+    for n in range(10):
+        made = write_reads(folder / "archive", fasta, runs=1, reads=200 + 80 * n, first=n + 1)
+        reads |= dict.fromkeys(made, 200 + 80 * n)
+    with Archive(folder / "archive", reads) as archive:
         plan = rnaseq.plan(
-            [*runs, "ERR9999999"], index=index.path, out=folder / "run", ena_url=archive.url,
+            [*reads, "ERR9999999"], index=index.path, out=folder / "run", ena_url=archive.url,
             mode="staged", disk_limit="200MB",
         )  # fmt: skip
         rnaseq.run(plan, max_quarantined=1, **engine)

@@ -13,6 +13,7 @@ from distributed import Client
 
 from polytene import Plan, Reduction, Stage, Unit, run
 from polytene.core.events import Settled, Visible
+from polytene.core.ledger import segments
 from polytene.watch.draw import Drawing
 from polytene.watch.grids import stage_grid
 from polytene.watch.pictures import RUNNING, Bars, Points
@@ -96,6 +97,48 @@ def test_a_snapshot_counts_what_the_directory_holds(root):
     assert snapshot.running == [(0, 3)]
     assert snapshot.as_json()["per_second"] > 0
     json.dumps(snapshot.as_json(), allow_nan=False)
+
+
+class Adding(View):
+    wants_values = True
+
+    def __init__(self, story):
+        super().__init__(story)
+        self.sum = 0
+
+    def settle(self, block, values):
+        self.sum += sum(value or 0 for value in values)
+
+
+def test_a_block_that_is_tried_again_counts_once(tmp_path, monkeypatch):
+    """Units that fail once, so that their block settles twice while the page looks on."""
+    monkeypatch.setattr("polytene.watch.snapshot.view_of", Adding)
+    tried = set()
+
+    def flaky(unit):
+        if unit.key == "u3" and not tried:
+            tried.add(unit.key)
+            raise ConnectionError("net")
+        return 1
+
+    reader, sums = Reader(str(tmp_path)), []
+
+    def look():
+        message = {**MESSAGE, "run": str(tmp_path)}
+        reader.read(message, 0.0, [])
+        sums.append(reader._view.sum)
+
+    plan = Plan("plain", [Unit(f"u{i}") for i in range(8)], block=8)
+    run(plan, [flaky], Reduction(sum), run_dir=tmp_path)
+    (segment,) = segments(tmp_path)
+    lines = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"")
+    for line in lines:
+        with open(segment, "ab") as out:
+            out.write(line)
+        look()
+    assert sums[-1] == 8
+    assert tried
 
 
 def test_without_the_directory_the_driver_s_words_are_shown(tmp_path):

@@ -20,7 +20,7 @@ from polytene.exceptions import UsageError
 from polytene.watch.report import report
 from polytene.watch.status import status
 from polytene.watch.story import FAILED, WAITING, Story
-from polytene.watch.timeline import by_stage, clock_of, pace, timeline
+from polytene.watch.timeline import by_stage, clock_of, pace, stage_heads, timeline
 
 EVIL = "<script>alert('x')</script>"
 
@@ -109,6 +109,17 @@ def test_where_and_when_each_stage_worked_is_known(done):
     rows = by_stage(story)
     blocks = str(len(story.plan.index))
     assert [row[:4] for row in rows] == [("double", blocks, "12", "1"), ("add", blocks, "12", "2")]
+
+
+def test_gpus_are_told_of_where_there_are_some(done):
+    story = Story(done)
+    story.read_on()
+    assert "GPU memory" not in stage_heads(story)
+    story.cells["gpu_memory"][1, 0] = 3 << 30
+    story.cells["gpu_use"][1] = [50] + [float("nan")] * (story.cells.shape[1] - 1)
+    heads = stage_heads(story)
+    rows = [dict(zip(heads, row, strict=True)) for row in by_stage(story)]
+    assert [(r["GPU memory"], r["GPU in use"]) for r in rows] == [("", ""), ("3.00 GiB", "50%")]
 
 
 def test_nothing_of_the_data_becomes_markup(done):

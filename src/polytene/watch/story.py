@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ CELL = np.dtype(
         ("seconds", "<f8"),
         ("cpu", "<f8"),
         ("at", "<f8"),
+        ("gpu_memory", "<i8"),
+        ("gpu_use", "<f8"),
     ]
 )
 Cells = np.ndarray[Any, np.dtype[np.void]]
@@ -147,6 +150,7 @@ class Story:
         failures, rejected = record["failures"], record["rejected"]
         units, failed = record["units"], len(failures)
         state = FAILED if failed == units else PARTLY if failed else DONE
+        gpu_memory, gpu_use = record.get("gpu", (None, None))
         self.cells[leg, block] = (
             state,
             units,
@@ -159,6 +163,8 @@ class Story:
             record.get("seconds", 0.0),
             record.get("cpu", 0.0),
             record.get("at", 0.0),
+            gpu_memory or 0,
+            math.nan if gpu_use is None else gpu_use,
         )
         if self._bad.get(block, (leg,))[0] <= leg:
             self._bad.pop(block, None)

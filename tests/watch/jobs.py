@@ -80,7 +80,7 @@ def quantify(folder: Path, **engine: Any) -> None:
 
 
 def extract(folder: Path, **engine: Any) -> None:
-    sky = write_stars(folder / "sky", n=9, missing=1)
+    sky = write_stars(folder / "sky", n=7, missing=1)
     lightcurves.extract(sky / "targets.csv", folder / "run", sky, 1, max_quarantined=1, **engine)
 
 
@@ -88,7 +88,7 @@ Job = tuple[Callable[..., None], str, int, str, str]
 JOBS: dict[str, Job] = {
     "codons": (count, "codons-count", 7, "run", "Relative synonymous codon usage"),
     "genome": (compose, "genome-composition", 20, "run", "Chunks"),
-    "lightcurves": (extract, "lightcurves-extract", 6, "run", "Period and depth"),
+    "lightcurves": (extract, "lightcurves-extract", 5, "run", "Period and depth"),
     "metadata": (build, "metadata-parse", 7, "kb/work/g0000/parse", "Samples by organism"),
     "rnaseq": (quantify, "rnaseq-quant", 5, "run", "Runs by stage"),
 }

@@ -52,7 +52,7 @@ def _gpu() -> list[Json] | None:
 
 
 def _worker() -> str:
-    from distributed import get_worker
+    from distributed import get_worker  # importing polytene stays light
 
     try:
         name = str(get_worker().name)

@@ -15,6 +15,14 @@ Array = np.ndarray[Any, Any]
 njit = numba.njit(nogil=True, cache=True, error_model="numpy")
 inline = numba.njit(nogil=True, cache=True, error_model="numpy", inline="always")
 
+
+def fixed(array: Array) -> Array:
+    """Return an input as the kernels know it: none can be written to, so each is compiled once."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 PLAIN, MARKUP, REFERENCE, WIDE, BRACKET, RETURN, BAD = 0, 1, 2, 3, 4, 5, 6
 
 

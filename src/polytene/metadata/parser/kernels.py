@@ -21,25 +21,27 @@ from polytene.metadata.parser.characters import (
     RETURN,
     SPACES,
     WIDE,
-    XML,
-    XMLNS,
-    XMLNS_XSI,
-    XSI_URI,
     copy,
     copy_bytes,
-    declaration,
-    equal,
-    find,
     is_plain,
     is_space,
     njit,
     reference,
-    same,
-    starts_with,
     wide,
     word,
 )
 from polytene.metadata.parser.machine import ANY_KIND, DEAD, NO_ROOT, OUTSIDE, Tables, machine
+from polytene.metadata.parser.words import (
+    XML,
+    XMLNS,
+    XMLNS_XSI,
+    XSI_URI,
+    declaration,
+    equal,
+    find,
+    same,
+    starts_with,
+)
 
 Array = np.ndarray[Any, Any]
 

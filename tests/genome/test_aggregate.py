@@ -178,6 +178,33 @@ def test_what_cannot_be_merged_is_refused(tmp_path, pattern, folder, kind, said)
         aggregate(tmp_path / folder, pattern, tmp_path / "all", kind)
 
 
+HANGS = """
+import sys, time
+from pathlib import Path
+from polytene.genome.merging.files import whole_file
+with whole_file(Path(sys.argv[1])) as write:
+    write(b"half")
+    print("begun", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_and_only_that(tmp_path):
+    outputs(tmp_path / "in", *ALL)
+    (tmp_path / ".all.tsv.mine.tmp").touch()
+    argv = [sys.executable, "-c", HANGS, str(tmp_path / "all.tsv")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == b"begun\n"
+            for left in (1, 0):
+                aggregate(tmp_path / "in", "*.tsv", tmp_path / "all.tsv", chunk_plan=PLAN)
+                assert len(list(tmp_path.glob(".all.tsv.*.tmp"))) == 1 + left
+                process.kill()
+                process.wait()
+        finally:
+            process.kill()
+
+
 def test_a_folder_is_no_output(tmp_path):
     outputs(tmp_path, "a.tsv")
     with pytest.raises(UsageError, match="is a folder"):

@@ -39,6 +39,7 @@ def gene(name: str, start: int = 10, seqid: str = "c1") -> bytes:
 
 
 def merged(folder: Path, *contents: bytes, seqids: list[str] | None = None, **how) -> bytes:
+    folder.mkdir(exist_ok=True)
     ranks = None if seqids is None else Ranks(seqids)
     merge_gff(parts_of(folder, *contents, suffix=".gff3"), folder / "all.gff3", ranks, **how)
     return (folder / "all.gff3").read_bytes()
@@ -117,9 +118,18 @@ def test_comments_stay_with_their_gene_and_shared_ones_at_the_top(tmp_path):
         tmp_path, head + gene("b", 200) + b"# about a\n" + gene("a"), head + gene("c", 300)
     )
     assert out == (
-        head + b"# about a\n" + gene("a") + b"###\n" + gene("b", 200) + b"###\n" + gene("c", 300)
-        + b"###\n"
+        head + b"###\n# about a\n" + gene("a") + b"###\n" + gene("b", 200) + b"###\n"
+        + gene("c", 300) + b"###\n"
     )  # fmt: skip
+
+
+def test_a_merged_file_can_be_merged_again_without_losing_a_comment(tmp_path):
+    parts = [VERSION + b"###\n# of " + n + b"\n" + gene(n.decode(), at) for n, at in
+             ((b"a", 10), (b"b", 200), (b"c", 300), (b"d", 500))]  # fmt: skip
+    once = merged(tmp_path / "once", *parts)
+    two = [merged(tmp_path / str(i), *parts[i : i + 2]) for i in (0, 2)]
+    assert merged(tmp_path / "again", *two) == once
+    assert all(b"# of " + n in once for n in (b"a", b"b", b"c", b"d"))
 
 
 def test_equal_features_of_two_parts_are_once_and_noted(tmp_path):

@@ -1,20 +1,13 @@
 """The search on a CUDA device, without one: simulated, compiled for real ones, and refused.
 
-The simulator must be chosen before numba is imported, so its checks run in a process of their own:
-this file as a script.
+The simulator is chosen before numba is imported: see :mod:`tests.scripted`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import traceback
-from collections.abc import Callable
-
 import numpy as np
 import pytest
+from tests.scripted import SIMULATED, checks_of, ptx_of, run_checks, run_python, said_by_checks
 
 from polytene import lightcurves as lc
 from polytene.exceptions import PreflightError, UsageError
@@ -76,40 +69,38 @@ def check_the_best_period_is_the_cpus_to_the_last_bit() -> None:
         assert abs(on_device.sde / on_cpu.sde - 1) < 1e-6
 
 
-def check_what_does_not_fit_is_refused() -> None:
+def check_periods_that_do_not_fit_a_block_are_scored_in_the_devices_memory() -> None:
     from polytene.lightcurves import cuda_kernels
 
-    series = series_of(curve(1))
-    for grid, threads, says in (
-        (make_grid([20.0], [0.05], 10), 4, "periods up to"),
-        (make_grid([2.0], [0.1], 2), 0, "threads"),
-    ):
-        with pytest.raises(UsageError, match=says):
+    cuda_kernels._SHARED_BINS, cuda_kernels._SCRATCH = 60, 16 * 110 * 2 * 2
+    grid = make_grid(np.array([3.0, 1.1, 2.9, 0.9, 2.5]), [0.1, 0.2], 3)
+    launches = list(cuda_kernels._launches(grid, 2))
+    assert [chosen.tolist() for chosen, _ in launches] == [[1, 3], [0, 2], [4]]
+    assert [room > 60 for _, room in launches] == [False, True, True]
+    batch = [series_of(curve(s)) for s in range(2)]
+    for astropy in (False, True):
+        got = cuda_kernels.scores_on_device(batch, grid, SNR, astropy, threads=4)
+        for row, series in zip(got, batch, strict=True):
+            expected = exact(series, grid, SNR, astropy).boxes[:, 0]
+            np.testing.assert_allclose(row, expected, rtol=1e-6)
+
+
+def check_wrong_numbers_of_threads_are_refused() -> None:
+    from polytene.lightcurves import cuda_kernels
+
+    grid, series = make_grid([2.0], [0.1], 2), series_of(curve(1))
+    for threads in (0, 129):
+        with pytest.raises(UsageError, match="threads"):
             cuda_kernels.scores_on_device([series], grid, SNR, False, threads=threads)
 
 
-CHECKS: dict[str, Callable[[], None]] = {
-    name: check for name, check in globals().items() if name.startswith("check_")
-}
-
-
-def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+CHECKS = checks_of(globals())
 
 
 @pytest.fixture(scope="module")
 def simulated() -> dict[str, str]:
-    """What each check said under the simulator; nothing if it passed."""
-    done = run_python(__file__, NUMBA_ENABLE_CUDASIM="1")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    """What each check said under the simulator."""
+    return said_by_checks(__file__, **SIMULATED)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -131,31 +122,19 @@ def test_numba_cuda_is_not_imported_by_the_rest() -> None:
 
 @pytest.mark.parametrize("capability", [(7, 5), (8, 0), (9, 0)])
 def test_kernel_compiles_for_real_devices(capability: tuple[int, int]) -> None:
-    from numba import cuda, types
-    from numba.cuda.cudadrv import nvvm
+    from numba import types
 
     from polytene.lightcurves import cuda_kernels
 
-    if not nvvm.is_available():
-        missing = "libnvvm is not installed (CUDA toolkit, or pip install 'numba-cuda[cu12]')"
-        required = os.environ.get("POLYTENE_REQUIRE_TOOLS") == "1"
-        (pytest.fail if required else pytest.skip)(missing)
     floats, ints = types.float64[::1], types.int64[::1]
     signature = types.void(
         floats, floats, ints, floats, floats, ints, ints, ints,
-        types.float64, types.int64, types.int64, types.int64, types.float64[:, ::1],
+        types.float64, types.int64, types.int64, types.int64, types.float64[:, :, ::1],
+        types.float64[:, ::1],
     )  # fmt: skip
-    ptx, _ = cuda.compile_ptx(cuda_kernels._spectrum.py_func, signature, cc=capability)
-    assert f".target sm_{capability[0]}{capability[1]}" in ptx
-    assert "atom.shared.add.f64" in ptx
+    assert "atom.shared.add.f64" in ptx_of(cuda_kernels.IN_SHARED, signature, capability)
+    assert "atom.global.add.f64" in ptx_of(cuda_kernels.IN_SCRATCH, signature, capability)
 
 
 if __name__ == "__main__":
-    said = {}
-    for name, check in CHECKS.items():
-        try:
-            check()
-            said[name] = ""
-        except Exception:
-            said[name] = traceback.format_exc()
-    print(json.dumps(said))
+    run_checks(CHECKS)

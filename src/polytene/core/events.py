@@ -30,6 +30,13 @@ class Begun(Event):
 
 
 @dataclass(frozen=True)
+class Visible(Event):
+    """The scheduler has a live page on which the run can be seen."""
+
+    page: str
+
+
+@dataclass(frozen=True)
 class Settled(Event):
     """A block has come to its end."""
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from polytene.core.chaos import point
 from polytene.exceptions import NoSpace
 
 READ = 1 << 16
@@ -39,7 +40,9 @@ def write_bytes(path: str | Path, data: bytes, *, sync: bool = True) -> None:
     try:
         with full_disk_named(Path(path)):
             _write_new(draft, data, sync=sync)
+        point("file.written")
         os.replace(draft, path)
+        point("file.renamed")
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
@@ -48,6 +51,7 @@ def write_bytes(path: str | Path, data: bytes, *, sync: bool = True) -> None:
 def _write_new(path: str, data: bytes, *, sync: bool) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
+        point("file.created")
         left = memoryview(data)
         while left:
             left = left[os.write(handle, left) :]

@@ -11,6 +11,18 @@ import numba
 import numpy as np
 
 from polytene.exceptions import BadInput
+from polytene.formats.gff3_bytes import (
+    CR,
+    GREATER,
+    HASH_SIGN,
+    LF,
+    TAB,
+    line_end,
+    matches,
+    number,
+    same,
+    tab_after,
+)
 from polytene.formats.text import MAX_LINE_BYTES, PathLike, decode, printable, read_blocks
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -20,8 +32,6 @@ TRANSCRIPTS = ("mRNA", "transcript", "*RNA", "*transcript")
 
 _RUN, _START, _END, _LINE, _ID, _ID_END, _HASH = range(7)
 _BAD_NUMBER, _FEW_COLUMNS = 1, 2
-_TAB, _LF, _HASH_SIGN, _GT, _CR = 9, 10, 35, 62, 13
-_NEWLINES, _ONES, _HIGH = (np.uint64(int(byte * 8, 16)) for byte in ("0A", "01", "80"))
 _SHORTEST = 6
 
 
@@ -55,40 +65,13 @@ class Features:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
-def _matches(b: Any, start: int, end: int, types: Any, bounds: Any, suffix: Any) -> Any:
-    for k in range(suffix.size):
-        size = bounds[k + 1] - bounds[k]
-        if end - start < size or (end - start > size and not suffix[k]):
-            continue
-        i = 0
-        while i < size and b[end - size + i] == types[bounds[k] + i]:
-            i += 1
-        if i == size:
-            return True
-    return False
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
-def _number(b: Any, start: int, end: int) -> Any:
-    value = np.int64(0)
-    if end <= start or end - start > 15:
-        return np.int64(-1)
-    for i in range(start, end):
-        digit = np.int64(b[i]) - 48
-        if digit < 0 or digit > 9:
-            return np.int64(-1)
-        value = 10 * value + digit
-    return value
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
 def _find_id(b: Any, start: int, end: int) -> Any:
     """Return where the value of ID begins and ends in a column of attributes."""
     at = start
     while at < end:
         if at + 3 <= end and b[at] == 73 and b[at + 1] == 68 and b[at + 2] == 61:
             stop = at + 3
-            while stop < end and b[stop] != 59 and b[stop] != _CR:
+            while stop < end and b[stop] != 59 and b[stop] != CR:
                 stop += 1
             return at + 3, stop
         while at < end and b[at] != 59:
@@ -97,41 +80,6 @@ def _find_id(b: Any, start: int, end: int) -> Any:
         while at < end and b[at] == 32:
             at += 1
     return end, end
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
-def _line_end(b: Any, words: Any, at: Any) -> Any:
-    """Return the next newline, eight bytes at a time; there is one at the end of each block."""
-    while at & 7:
-        if b[at] == _LF:
-            return at
-        at += 1
-    i = at >> 3
-    while i < words.size:
-        x = words[i] ^ _NEWLINES
-        if (x - _ONES) & ~x & _HIGH:
-            break
-        i += 1
-    at = i << 3
-    while b[at] != _LF:
-        at += 1
-    return at
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
-def _tab_after(b: Any, at: Any) -> Any:
-    """Return the next tab, or the newline if that comes first."""
-    while b[at] != _TAB and b[at] != _LF:
-        at += 1
-    return at
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
-def _same(b: Any, one: Any, two: Any, size: Any) -> Any:
-    i = size - 1
-    while i >= 0 and b[one + i] == b[two + i]:
-        i -= 1
-    return i < 0
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
@@ -144,40 +92,40 @@ def _scan(
     name = name_size = np.int64(0)
     while at < b.size:
         line += 1
-        if b[at] == _GT:
+        if b[at] == GREATER:
             return n, n_runs, line, True, 0
-        end = _line_end(b, words, at)
-        if b[at] == _HASH_SIGN or b[at] == _LF or b[at] == _CR:
-            if end - at >= 7 and b[at + 1] == _HASH_SIGN and b[at + 2] == 70 and b[at + 3] == 65:
+        end = line_end(b, words, at)
+        if b[at] == HASH_SIGN or b[at] == LF or b[at] == CR:
+            if end - at >= 7 and b[at + 1] == HASH_SIGN and b[at + 2] == 70 and b[at + 3] == 65:
                 return n, n_runs, line, True, 0
             at = end + 1
             continue
         size = name_size
-        if n_runs == 0 or at + size >= end or b[at + size] != _TAB or not _same(b, name, at, size):
-            size = _tab_after(b, at) - at
+        if n_runs == 0 or at + size >= end or b[at + size] != TAB or not same(b, name, at, size):
+            size = tab_after(b, at) - at
             name, name_size = at, size
             runs[n_runs, 0] = at
             runs[n_runs, 1] = at + size
             n_runs += 1
-        kind = _tab_after(b, min(at + size + 1, end)) + 1
-        after = _tab_after(b, min(kind, end))
+        kind = tab_after(b, min(at + size + 1, end)) + 1
+        after = tab_after(b, min(kind, end))
         if after >= end:
             return n, n_runs, line, False, _FEW_COLUMNS
-        if _matches(b, kind, after, types, bounds, suffix):
+        if matches(b, kind, after, types, bounds, suffix):
             row = rows[n]
-            one = _tab_after(b, after + 1)
-            two = _tab_after(b, min(one + 1, end))
+            one = tab_after(b, after + 1)
+            two = tab_after(b, min(one + 1, end))
             if two >= end:
                 return n, n_runs, line, False, _FEW_COLUMNS
             row[_RUN] = n_runs - 1
-            row[_START] = _number(b, after + 1, one)
-            row[_END] = _number(b, one + 1, two)
+            row[_START] = number(b, after + 1, one)
+            row[_END] = number(b, one + 1, two)
             row[_LINE] = line
             if row[_START] < 1 or row[_END] < row[_START]:
                 return n, n_runs, line, False, _BAD_NUMBER
             row[_START] -= 1
             for _ in range(3):
-                two = _tab_after(b, min(two + 1, end))
+                two = tab_after(b, min(two + 1, end))
             row[_ID], row[_ID_END] = _find_id(b, min(two + 1, end), end)
             mark = np.int64(-3750763034362895579)
             for i in range(row[_ID], row[_ID_END]):

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
+from urllib.parse import unquote
+
+import numpy as np
 
 from polytene.exceptions import BadInput
+from polytene.formats.gff3_groups import group
+from polytene.formats.gff3_lines import (
+    BEGIN,
+    COLUMNS,
+    COMMENT,
+    DIRECTIVE,
+    FIRST,
+    GTF,
+    KIND,
+    LAST,
+    LINE,
+    PLACE,
+    SEQ_END,
+    STOP,
+    Lines,
+    read_lines,
+)
 from polytene.formats.text import PathLike, decode, printable, read_blocks
 
-_LINKS = re.compile(rb"(?:^|;)\s*(ID|Parent|Derives_from)=([^;\r]*)")
-_GTF = re.compile(rb"\s*\w+ \"")
+BLOCK, GAP = 4 << 20, 4096
 Span = tuple[int, int]
+Piece = tuple[int, bytes, bool]
 
 
 class Entry(NamedTuple):
@@ -49,7 +67,8 @@ class GffIndex:
     regions
         ``##sequence-region`` lines by their sequence.
     comments
-        Lines with ``#`` before the first feature.
+        Lines with ``#`` before the first feature or ``###``. Later ones belong to the feature
+        that follows, or, before ``###`` and at the end, to the one before.
     sequences
         First byte and size of each FASTA record behind the features, by its name.
     """
@@ -89,45 +108,62 @@ def index_gff3(path: PathLike) -> GffIndex:
     >>> index_gff3(path).entries
     [Entry(seqid='chr1', start=10, end=20, spans=((0, 62),))]
     """
-    index, section = GffIndex(), _Section(printable(path))
-    lines = _lines(path)
-    held = -1
-    for number, offset, line in lines:
-        mark = line[:1]
-        if mark == b"#":
-            if line.startswith(b"###"):
-                index.entries += section.close()
-                held = -1
-            elif line.startswith(b"##FASTA"):
-                _take_fasta(index, lines)
-            elif line.startswith(b"##"):
-                _take_directive(index, line.rstrip())
-            elif not index.entries and not section.begun:
-                index.comments.append(line.rstrip())
-            else:
-                held = offset if held < 0 else held
-        elif mark == b">":
-            _take_fasta(index, lines, (number, offset, line))
-        elif line.strip():
-            section.add(number, held if held >= 0 else offset, offset + len(line), line)
-            held = -1
-    index.entries += section.close()
+    index, taker = GffIndex(), _Taker(printable(path))
+    pieces = _pieces(path)
+    for base, text, is_fasta in pieces:
+        if is_fasta:
+            _take_fasta(index, _lines(base, text, pieces))
+        else:
+            taker.take(index, base, text)
+    taker.close(index)
     return index
 
 
-def _lines(path: PathLike) -> Iterator[tuple[int, int, bytes]]:
-    """Yield number from 1, first byte, and text with its newline of each line."""
-    number = offset = 0
+def _pieces(path: PathLike) -> Iterator[Piece]:
+    """Yield first byte and text: of features up to some ``###``, then of FASTA, if there is any."""
+    text, base, seen = bytearray(), 0, 0
+    blocks = read_blocks(path, BLOCK)
+    for block in blocks:
+        text += block
+        fasta = _fasta_of(text, seen)
+        if fasta >= 0:
+            yield base, bytes(text[:fasta]), False
+            yield base + fasta, bytes(text[fasta:]), True
+            base += len(text)
+            for rest in blocks:
+                yield base, rest, True
+                base += len(rest)
+            return
+        mark = text.rfind(b"\n###", seen)
+        if end := text.find(b"\n", mark + 4) + 1 if mark >= 0 else 0:
+            yield base, bytes(text[:end]), False
+            del text[:end]
+            base += end
+        seen = max(0, len(text) - len(b"\n##FASTA"))
+    if text:
+        yield base, bytes(text), False
+
+
+def _fasta_of(text: bytearray, seen: int) -> int:
+    """Return where FASTA begins behind what was searched before; -1."""
+    if not seen and text.startswith((b">", b"##FASTA")):
+        return 0
+    found = [text.find(mark, seen) for mark in (b"\n>", b"\n##FASTA")]
+    return min((at + 1 for at in found if at >= 0), default=-1)
+
+
+def _lines(base: int, text: bytes, pieces: Iterator[Piece]) -> Iterator[tuple[int, bytes]]:
+    """Yield first byte and text with its newline of each line of FASTA."""
     tail = b""
-    for block in read_blocks(path):
-        parts = (tail + block).split(b"\n")
+    while text:
+        parts = (tail + text).split(b"\n")
         tail = parts.pop()
         for part in parts:
-            number += 1
-            yield number, offset, part + b"\n"
-            offset += len(part) + 1
+            yield base, part + b"\n"
+            base += len(part) + 1
+        _, text, _ = next(pieces, (0, b"", True))
     if tail:
-        yield number + 1, offset, tail
+        yield base, tail
 
 
 def _take_directive(index: GffIndex, line: bytes) -> None:
@@ -138,109 +174,96 @@ def _take_directive(index: GffIndex, line: bytes) -> None:
         index.directives.append(line)
 
 
-def _take_fasta(
-    index: GffIndex,
-    lines: Iterator[tuple[int, int, bytes]],
-    first: tuple[int, int, bytes] | None = None,
-) -> None:
+def _take_fasta(index: GffIndex, lines: Iterator[tuple[int, bytes]]) -> None:
     name, begin, end = "", 0, 0
-    for _, offset, line in (*([first] if first else []), *lines):
+    for offset, line in lines:
         if line.startswith(b">"):
             if end:
                 index.sequences.setdefault(name, (begin, end - begin))
             name, begin = decode((line[1:].split() or [b""])[0]), offset
+        elif not name:
+            continue
         end = offset + len(line)
     if end:
         index.sequences.setdefault(name, (begin, end - begin))
 
 
-class _Section:
-    """The features between two ``###``."""
+class _Taker:
+    """Takes pieces of text into an index."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._clear()
+        self._lines = self._end = 0
+        self._begun, self._held = False, -1
+        self._seqids: dict[bytes, str] = {}
 
-    def _clear(self) -> None:
-        self._rows: list[tuple[bytes, int, int, int, int, bytes | int]] = []
-        self._above: dict[bytes | int, bytes | int] = {}
-        self._known: set[bytes] = set()
-        self._parents: dict[bytes, int] = {}
+    def take(self, index: GffIndex, base: int, text: bytes) -> None:
+        """Take a piece that ends where ``###`` could stand."""
+        text = text if text.endswith(b"\n") else text + b"\n"
+        found = read_lines(text)
+        self._check(found)
+        groups, spans, head, self._begun, self._held, lost = group(
+            found, self._begun, self._held, base
+        )
+        if lost >= 0:
+            line, first, last = found.names[lost, [LINE, FIRST, LAST]].tolist()
+            raise BadInput(
+                "missing-parent",
+                f"{self._at(line)}: Parent={decode(text[first:last])} is not in the file, "
+                "or ### has closed it before",
+            )
+        for i in np.flatnonzero(np.isin(found.lines[:, KIND], (COMMENT, DIRECTIVE))).tolist():
+            begin, stop, kind = found.lines[i, [BEGIN, STOP, KIND]].tolist()
+            if kind == DIRECTIVE:
+                _take_directive(index, text[begin:stop].rstrip())
+            elif i < head:
+                index.comments.append(text[begin:stop].rstrip())
+        self._take_groups(index, text, found, groups, spans)
+        self._lines += len(found.lines)
+        self._end = base + len(text)
 
-    @property
-    def begun(self) -> bool:
-        return bool(self._rows)
+    def _take_groups(
+        self, index: GffIndex, text: bytes, found: Lines, groups: np.ndarray, spans: np.ndarray
+    ) -> None:
+        spans = spans[np.argsort(spans[:, 0], kind="stable")]
+        bounds = np.searchsorted(spans[:, 0], np.arange(len(groups) + 1)).tolist()
+        pairs = list(zip(spans[:, 1].tolist(), spans[:, 2].tolist(), strict=True))
+        seqs = found.lines[groups[:, 0]][:, [BEGIN, SEQ_END]].tolist()
+        for i, ((begin, stop), (_, start, end)) in enumerate(
+            zip(seqs, groups.tolist(), strict=True)
+        ):
+            seqid = self._seqid(text[begin:stop])
+            index.entries.append(Entry(seqid, start, end, tuple(pairs[bounds[i] : bounds[i + 1]])))
 
-    def add(self, number: int, begin: int, end: int, line: bytes) -> None:
-        fields = line.split(b"\t")
-        if len(fields) != 9:
-            raise self._wrong(number, f"{len(fields)} columns where GFF3 has 9, with tabs between")
-        try:
-            low, high = int(fields[3]), int(fields[4])
-        except ValueError:
-            low, high = 0, 0
-        if not 1 <= low <= high:
-            raise self._wrong(number, "its start and end are not 1 <= start <= end")
-        if _GTF.match(fields[8]):
-            detail = f"{self._name}: line {number:,}: attributes as in GTF: convert it to GFF3"
-            raise BadInput("gtf", detail)
-        key: bytes | int | None = None
-        for tag, value in _LINKS.findall(fields[8]):
-            for name in [value] if tag == b"ID" else value.split(b","):
-                name = name.strip()
-                if not name:
-                    continue
-                if tag == b"ID":
-                    self._known.add(name)
-                else:
-                    self._parents.setdefault(name, number)
-                if key is None:
-                    key = name
-                else:
-                    self._join(key, name)
-        self._rows.append((fields[0], low - 1, high, begin, end, number if key is None else key))
+    def _seqid(self, raw: bytes) -> str:
+        if raw not in self._seqids:
+            text = decode(raw)
+            self._seqids[raw] = unquote(text) if "%" in text else text
+        return self._seqids[raw]
 
-    def _top(self, name: bytes | int) -> bytes | int:
-        above = self._above
-        while (up := above.get(name, name)) != name:
-            above[name] = above.get(up, up)
-            name = up
-        return name
+    def _check(self, found: Lines) -> None:
+        wrong = np.flatnonzero(found.lines[:, KIND] < 0)
+        if not wrong.size:
+            return
+        line = int(wrong[0])
+        kind = int(found.lines[line, KIND])
+        if kind == GTF:
+            raise BadInput("gtf", f"{self._at(line)}: attributes as in GTF: convert it to GFF3")
+        why = {
+            COLUMNS: "it does not have the 9 columns of GFF3, with tabs between",
+            PLACE: "its start and end are not 1 <= start <= end",
+        }[kind]
+        raise BadInput("bad-gff3", f"{self._at(line)}: {why}")
 
-    def _join(self, one: bytes | int, other: bytes | int) -> None:
-        one, other = self._top(one), self._top(other)
-        if one != other:
-            self._above[other] = one
+    def _at(self, line: int) -> str:
+        return f"{self._name}: line {self._lines + line + 1:,}"
 
-    def close(self) -> list[Entry]:
-        for parent, number in self._parents.items():
-            if parent not in self._known:
-                detail = (
-                    f"{self._name}: line {number:,}: Parent={decode(parent)} is not in the file"
-                )
-                raise BadInput("missing-parent", f"{detail}, or ### has closed it before")
-        found: dict[bytes | int, list[tuple[bytes, int, int, int, int]]] = {}
-        for *row, key in self._rows:
-            found.setdefault(self._top(key), []).append(tuple(row))  # type: ignore[arg-type]
-        self._clear()
-        return [_entry(rows) for rows in found.values()]
-
-    def _wrong(self, number: int, why: str) -> BadInput:
-        return BadInput("bad-gff3", f"{self._name}: line {number:,}: {why}")
-
-
-def _entry(rows: list[tuple[bytes, int, int, int, int]]) -> Entry:
-    spans: list[Span] = []
-    for _, _, _, begin, end in rows:
-        if spans and sum(spans[-1]) == begin:
-            spans[-1] = (spans[-1][0], end - spans[-1][0])
-        else:
-            spans.append((begin, end - begin))
-    from urllib.parse import unquote
-
-    seqid = decode(rows[0][0])
-    seqid = unquote(seqid) if "%" in seqid else seqid
-    return Entry(seqid, min(r[1] for r in rows), max(r[2] for r in rows), tuple(spans))
+    def close(self, index: GffIndex) -> None:
+        """Give comments at the end to the last feature."""
+        if self._held >= 0 and index.entries:
+            last = index.entries[-1]
+            spans = (*last.spans, (self._held, self._end - self._held))
+            index.entries[-1] = last._replace(spans=spans)
 
 
 class GffText:
@@ -263,7 +286,30 @@ class GffText:
         self._file.seek(offset)
         return self._file.read(size)
 
+    def pieces(self, groups: Iterable[Iterable[Iterable[int]]]) -> Iterator[bytes]:
+        """Yield the text of groups of spans, whole lines; neighbours are read together."""
+        held, begin = b"", 0
+        wanted = [[(int(a), int(n)) for a, n in spans] for spans in groups]
+        flat = [span for spans in wanted for span in spans]
+        ends = _read_ahead(flat)
+        k = 0
+        for spans in wanted:
+            found = []
+            for at, size in spans:
+                if not begin <= at <= at + size <= begin + len(held):
+                    begin, held = at, self.read(at, ends[k] - at)
+                piece = held[at - begin : at - begin + size]
+                found.append(piece if piece.endswith(b"\n") else piece + b"\n")
+                k += 1
+            yield found[0] if len(found) == 1 else b"".join(found)
 
-def in_span(starts: list[int], low: int, high: int) -> range:
-    """Return which of sorted starts lie in ``low`` to ``high``, not included."""
-    return range(bisect_left(starts, low), bisect_left(starts, high))
+
+def _read_ahead(spans: list[Span]) -> list[int]:
+    """Return how far to read from each span on: as long as the next one follows soon."""
+    ends = [0] * len(spans)
+    for k in range(len(spans) - 1, -1, -1):
+        at, size = spans[k]
+        ends[k] = at + size
+        if k + 1 < len(spans) and ends[k] <= spans[k + 1][0] <= ends[k] + GAP:
+            ends[k] = min(ends[k + 1], max(at + size, at + BLOCK))
+    return ends

@@ -6,15 +6,13 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from polytene.exceptions import BadInput
 from polytene.formats.text import PathLike, decode, printable
 
-Halfs = np.ndarray[Any, np.dtype[np.float16]]
-Padding = Literal["end", "start"]
 CLASSES = ("intergenic", "UTR", "CDS", "intron")
 NAME_BYTES = 50
 SIBLINGS = ("input.h5", "{stem}_input.h5", "{stem}.input.h5", "genome_data.h5", "test_data.h5")
@@ -260,76 +258,3 @@ def rows_of_genome(predictions: PathLike, lengths: Mapping[str, int]) -> Rows:
             f"this genome would have {at:,}: give the input file of Helixer with --input-h5",
         )
     return Rows(block, n_rows, strands, "genome")
-
-
-class Predictions:
-    """Reads the class probabilities of stretches of a strand; each row is inflated once.
-
-    Parameters
-    ----------
-    path
-        File of predictions.
-    block
-        Bases of a row.
-    padding
-        On which side the last row of a reverse strand is filled up.
-    kept
-        Rows that are held.
-    """
-
-    def __init__(self, path: PathLike, block: int, padding: Padding, kept: int = 64) -> None:
-        self.path, self.block, self.padding = path, block, padding
-        self._file = open_h5(path)
-        self._data = self._file["predictions"]
-        self._kept = kept
-        self._held: dict[int, Halfs] = {}
-        self.rows_read = 0
-
-    def sense(self, strands: Strands, strand: str, start: int, end: int) -> Halfs:
-        """Return the probabilities of bases ``start`` to ``end``, in the direction of the strand.
-
-        Returns
-        -------
-        ndarray
-            float16, ``(base, class)``; classes are those of :data:`CLASSES`.
-
-        Raises
-        ------
-        BadInput
-            ``truncated-hdf5`` if a row cannot be inflated.
-        """
-        found = []
-        for i in range(start // self.block, (end - 1) // self.block + 1):
-            low, high = i * self.block, min((i + 1) * self.block, strands.length)
-            a, b = max(low, start) - low, min(high, end) - low
-            if strand == "-":
-                row = self._row(strands.minus - i)
-                shift = self.block - (high - low) if self.padding == "start" else 0
-                found.append(row[shift + high - low - b : shift + high - low - a])
-            else:
-                found.append(self._row(strands.plus + i)[a:b])
-        found = found[::-1] if strand == "-" else found
-        return found[0] if len(found) == 1 else np.concatenate(found)
-
-    def _row(self, row: int) -> Halfs:
-        if row not in self._held:
-            while len(self._held) >= self._kept:
-                del self._held[next(iter(self._held))]
-            self._held[row] = self._read(row)
-            self.rows_read += 1
-        return self._held[row]
-
-    def _read(self, row: int) -> Halfs:
-        try:
-            found: Halfs = self._data[row]
-        except OSError as error:
-            raise BadInput(
-                "truncated-hdf5",
-                f"{printable(self.path)}: row {row:,} of the predictions cannot be read ({error}): "
-                "copy the file again, or predict anew",
-            ) from None
-        return found
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,11 +9,20 @@ from typing import Any
 
 from polytene.core.tools import ToolFailed, run_tool
 from polytene.exceptions import BadInput
-from polytene.formats.downloads import Remote
-from polytene.rnaseq.proof import identity_of, prove, publish, read_done, zero_pseudoaligned
+from polytene.formats.remote import Remote
+from polytene.rnaseq.proof import (
+    draft_of,
+    identity_of,
+    prove,
+    publish,
+    read_done,
+    zero_pseudoaligned,
+)
 from polytene.rnaseq.quantifier import Fragments, Quantifier, find_quantifier
+from polytene.rnaseq.reads import count_reads
+from polytene.rnaseq.settings import Settings
 from polytene.rnaseq.stream import Streams
-from polytene.rnaseq.units import Sample, Settings
+from polytene.rnaseq.units import Sample
 
 RECORD = (
     "n_targets",
@@ -49,7 +56,10 @@ def quantify_files(
 
     def run(tool: Quantifier, draft: Path) -> int | None:
         _run(tool, sample, settings, draft, files)
-        return reads
+        seen = tool.finish(draft).n_processed
+        return (
+            reads if reads in (None, seen) else _agreed(sample, reads, count_reads(Path(files[0])))
+        )
 
     return _to_place(sample, settings, params, run, made_of, len(files))
 
@@ -78,9 +88,20 @@ def quantify_streams(
             traffic["bytes"] = sum(feed.download.got for feed in streams.feeds)
             traffic["resumes"] = sum(feed.download.resumes for feed in streams.feeds)
             made_of["md5"] = [feed.download.md5 for feed in streams.feeds]
-            return streams.reads if reads is None else reads
+            return _agreed(sample, reads, streams.reads)
 
     return _to_place(sample, settings, params, run, made_of, len(remotes)), traffic
+
+
+def _agreed(sample: Sample, announced: int | None, there: int) -> int:
+    """Return the reads that whole files hold; another number in the archive's records is final."""
+    if announced not in (None, there):
+        raise BadInput(
+            "other-read-count",
+            f"{sample.key}: {there:,} reads in files that are whole, the archive counts "
+            f"{announced:,}: which of them is right can only be asked there",
+        )
+    return there
 
 
 def _run(
@@ -116,10 +137,7 @@ def _to_place(
 ) -> dict[str, Any]:
     tool = find_quantifier(settings.quantifier, settings.program)
     final = settings.result_of(sample.key)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    draft = final.with_name(f".{sample.key}.{uuid.uuid4().hex[:12]}.part")
-    draft.mkdir()
-    try:
+    with draft_of(settings.folder, sample.key) as draft:
         reads = run(tool, draft)
         proven = prove(draft, tool.finish(draft), reads)
         about = {
@@ -134,5 +152,3 @@ def _to_place(
         }
         publish(draft, final, {**about, **proven})
         return {k: proven[k] for k in RECORD}
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

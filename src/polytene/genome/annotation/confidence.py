@@ -1,71 +1,64 @@
-"""How sure Helixer was of a gene."""
+"""How sure Helixer was of genes: scores to classes and flags, and the table of them."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from polytene.formats.helixer import Predictions, Strands
-from polytene.genome.annotation import kernels
-from polytene.genome.annotation.models import Gene, Interval, sense
+from polytene.formats.helixer import Strands
+from polytene.formats.helixer_rows import Predictions
+from polytene.genome.annotation.columns import Columns
+from polytene.genome.annotation.kernels import BOUNDARY, CODING, ENTROPY, MEAN, MIN, WORST
+from polytene.genome.annotation.scores import Scores, score
 
 THRESHOLD, WINDOW = 0.7, 20
-WEIGHTS = {"mean": 0.30, "min": 0.20, "boundary": 0.20, "coding": 0.15, "worst": 0.15}
+WEIGHTS = ((MEAN, 0.30), (MIN, 0.20), (BOUNDARY, 0.20), (CODING, 0.15), (WORST, 0.15))
 NEUTRAL = 0.5
-STRANDS = ("+", "-")
+REASONS = ("no_predictions", "gene_outside", "no_strand", "no_exons", "bad_predictions")
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Confidence:
-    """Scores of a gene; None where there is nothing to measure.
+    """Scores of genes; NaN where there is nothing to measure.
 
     Parameters
     ----------
-    mean_prob, min_prob, median_prob
-        Of the greatest of the four class probabilities of each base.
-    entropy
-        Mean over the bases, in bits.
-    boundary_sharpness, coding_consistency, worst_exon_score, overall_score
-        0 to 1.
-    confidence_class
+    scores
+        What the kernels found.
+    overall
+        float64, 0 to 1.
+    classes
         ``high``, ``medium`` or ``low``; ``none`` for a gene that cannot be scored.
-    low_regions
-        Start, end (0-based, half-open) and mean of stretches below the threshold.
+    flags
+        With commas between; of a gene that cannot be scored, why.
     """
 
-    mean_prob: float | None = None
-    min_prob: float | None = None
-    median_prob: float | None = None
-    entropy: float | None = None
-    boundary_sharpness: float | None = None
-    coding_consistency: float | None = None
-    worst_exon_score: float | None = None
-    overall_score: float | None = None
-    confidence_class: str = "none"
-    flags: list[str] = field(default_factory=list)
-    low_regions: list[tuple[int, int, float]] = field(default_factory=list)
+    scores: Scores
+    overall: Any
+    classes: list[str]
+    flags: list[str]
 
 
-def score_gene(
-    gene: Gene,
+def confidence_of(
+    genes: Columns,
     predictions: Predictions,
-    strands: Strands | None,
+    strands: Mapping[str, Strands],
     *,
     threshold: float = THRESHOLD,
     window: int = WINDOW,
     compat: bool = False,
 ) -> Confidence:
-    """Score a gene by the probabilities on its strand.
+    """Score genes by the probabilities on their strand.
 
     Parameters
     ----------
-    gene
-        The gene; its first transcript says what is exon and what is coding.
+    genes
+        The genes; their first transcript says what is exon and what is coding.
     predictions, strands
-        The probabilities, and where those of its sequence lie; None if there are none.
+        The probabilities, and where those of each sequence lie.
     threshold
         Bases below it are seen as unsure.
     window
@@ -83,85 +76,69 @@ def score_gene(
     is the probability of exon, UTR or CDS (``compat``: m); the coding score the mean over CDS of
     (share called CDS + mean p(CDS) + 1 - min(1, 4 var)) / 3.
     """
-    if strands is None:
-        return Confidence(flags=["no_predictions"])
-    if gene.end > strands.length:
-        return Confidence(flags=["gene_outside"])
-    if gene.strand not in STRANDS:
-        return Confidence(flags=["no_strand"])
-    transcript = gene.transcripts[0] if gene.transcripts else None
-    if transcript is None and not compat:
-        return Confidence(flags=["no_exons"])
-    p = predictions.sense(strands, gene.strand, gene.start, gene.end)
-    place = (gene.strand, gene.start, gene.end)
-    exons = _array(sense(transcript.exons, *place) if transcript else [])
-    cds = _array(sense(transcript.cds, *place) if transcript else [])
-    low, high = _inner(len(p), window, gene.strand, compat)
-    values, best = np.empty(7), np.empty(len(p), np.float32)
-    kernels.score(p.view(np.uint16), exons, cds, window // 2, low, high, compat, values, best)
-    runs = kernels.low_runs(best, threshold).tolist() if values[kernels.MIN] < threshold else []
-    found = _named(values, gene, compat)
-    found.low_regions = sorted(_place(run, gene) for run in runs)
-    found.confidence_class = _classify(found, gene.end - gene.start)
-    return found
-
-
-def _array(places: list[Interval]) -> Any:
-    return np.array(places, np.int64).reshape(-1, 2)
-
-
-def _inner(n: int, window: int, strand: str, compat: bool) -> tuple[int, int]:
-    """Return where boundaries are looked at; HelixForge leaves out the last place of its array."""
-    if not compat:
-        return window, n - window
-    if n < 2 * window:
-        return 1, 0
-    return (window + 1, n - window) if strand == "-" else (window, n - window - 1)
-
-
-def _named(values: Any, gene: Gene, compat: bool) -> Confidence:
-    mean, least, median, entropy, *rest = values.tolist()
-    boundary, coding, worst = (None if math.isnan(v) else v for v in rest)
+    why = _cannot(genes, strands, compat)
+    found = score(
+        genes, why < 0, predictions, strands, threshold=threshold, window=window, compat=compat
+    )
+    values = found.values
+    why[(why < 0) & np.isnan(values[:, MEAN])] = REASONS.index("bad_predictions")
     if compat:
-        boundary = NEUTRAL if boundary is None else boundary
-        coding = NEUTRAL if coding is None else coding
-        worst = mean if worst is None else worst
-    parts = {"mean": mean, "min": least, "boundary": boundary, "coding": coding, "worst": worst}
-    known = {name: value for name, value in parts.items() if value is not None}
-    weight = sum(WEIGHTS[name] for name in known) if len(known) < len(parts) else 1.0
-    overall = sum(WEIGHTS[name] * value for name, value in known.items()) / weight
-    return Confidence(mean, least, median, entropy, boundary, coding, worst, overall)
+        for column, instead in ((BOUNDARY, NEUTRAL), (CODING, NEUTRAL), (WORST, values[:, MEAN])):
+            unknown = np.isnan(values[:, column]) & (why < 0)
+            values[unknown, column] = np.broadcast_to(instead, len(values))[unknown]
+    overall = _overall(values)
+    classes, flags = _classified(genes, found, overall)
+    for i in np.flatnonzero(why >= 0).tolist():
+        classes[i], flags[i] = "none", REASONS[why[i]]
+    return Confidence(found, overall, classes, flags)
 
 
-def _place(run: list[float], gene: Gene) -> tuple[int, int, float]:
-    start, end, total = int(run[0]), int(run[1]), run[2]
-    mean = total / (end - start)
-    if gene.strand == "-":
-        return gene.end - end, gene.end - start, mean
-    return gene.start + start, gene.start + end, mean
-
-
-def _classify(found: Confidence, length: int) -> str:
-    """Set the flags of a gene and return its class."""
-    mean, least, entropy = found.mean_prob, found.min_prob, found.entropy
-    assert mean is not None
-    assert least is not None
-    assert entropy is not None
-    assert found.overall_score is not None
-    boundary, n_low = found.boundary_sharpness, len(found.low_regions)
-    weak = found.worst_exon_score is not None and found.worst_exon_score < 0.6
+def _cannot(genes: Columns, strands: Mapping[str, Strands], compat: bool) -> Any:
+    """Return for each gene why it cannot be scored, -1 if it can."""
+    lengths = np.array([strands[s].length if s in strands else -1 for s in genes.seqids])
     tests = (
-        ("weak_exon", weak, True),
-        ("uncertain_boundary", boundary is not None and boundary < 0.7,
-         boundary is not None and boundary < 0.5),
+        lengths < 0,
+        genes.ends > lengths,
+        ~np.isin(genes.strands, (ord("+"), ord("-"))),
+        (genes.n_exons < 0) & (not compat),
+    )
+    return np.select(tests, range(len(tests)), -1)
+
+
+def _overall(values: Any) -> Any:
+    """Return the weighted mean of what is known."""
+    total, weight = np.zeros(len(values)), np.zeros(len(values))
+    for column, share in WEIGHTS:
+        known = ~np.isnan(values[:, column])
+        total[known] += share * values[known, column]
+        weight[known] += share
+    whole = ~np.isnan(values[:, [c for c, _ in WEIGHTS]]).any(axis=1)
+    weight[whole] = 1.0
+    with np.errstate(invalid="ignore"):
+        return total / weight
+
+
+def _classified(genes: Columns, found: Scores, overall: Any) -> tuple[list[str], list[str]]:
+    """Return the class of each gene, and its flags."""
+    mean, least, entropy, boundary, worst = (
+        found.values[:, c] for c in (MEAN, MIN, ENTROPY, BOUNDARY, WORST)
+    )
+    n_low = np.bincount(found.low_genes, minlength=len(genes))
+    never = np.zeros(len(genes), bool)
+    tests = (
+        ("weak_exon", worst < 0.6, worst < 0.6),
+        ("uncertain_boundary", boundary < 0.7, boundary < 0.5),
         ("high_entropy", entropy > 1.0, entropy > 1.5),
-        ("very_low_min_prob", least < 0.3, True),
-        ("low_min_prob", 0.3 <= least < 0.5, False),
-        ("short_low_conf", length < 300 and mean < 0.7, False),
-        ("many_low_conf_regions", n_low > 3, True),
-        ("has_low_conf_regions", 0 < n_low <= 3, False),
-    )  # fmt: skip
-    found.flags = [name for name, seen, _ in tests if seen]
-    if found.overall_score < 0.70 or any(seen and critical for _, seen, critical in tests):
-        return "low"
-    return "high" if found.overall_score >= 0.85 and not found.flags else "medium"
+        ("very_low_min_prob", least < 0.3, least < 0.3),
+        ("low_min_prob", (least >= 0.3) & (least < 0.5), never),
+        ("short_low_conf", (genes.ends - genes.starts < 300) & (mean < 0.7), never),
+        ("many_low_conf_regions", n_low > 3, n_low > 3),
+        ("has_low_conf_regions", (n_low > 0) & (n_low <= 3), never),
+    )
+    flags = [""] * len(genes)
+    flagged = np.logical_or.reduce([seen for _, seen, _ in tests])
+    for i in np.flatnonzero(flagged).tolist():
+        flags[i] = ",".join(name for name, seen, _ in tests if seen[i])
+    low = (overall < 0.70) | np.logical_or.reduce([critical for *_, critical in tests])
+    classes = np.select([low, (overall >= 0.85) & ~flagged], ["low", "high"], "medium")
+    return classes.tolist(), flags

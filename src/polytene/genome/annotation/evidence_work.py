@@ -12,7 +12,7 @@ from polytene.genome.annotation.lines import plain, with_attributes
 from polytene.genome.annotation.models import Gene, Interval, Transcript
 from polytene.genome.annotation.select import GenesUnit
 from polytene.genome.annotation.stretches import Reading, together
-from polytene.genome.annotation.tables import Rows
+from polytene.genome.annotation.tables import EVIDENCE, Rows, table_of
 from polytene.genome.annotation.work import Given, Graph, Sheets, graphs_of, rejected
 
 STRANDS = ("+", "-")
@@ -21,32 +21,35 @@ STRANDS = ("+", "-")
 def evidence_of_unit(unit: GenesUnit, inputs: Inputs, given: Given) -> Sheets:
     """Judge the transcripts of a unit by RNA-seq."""
     criteria = Criteria(**given)
-    out = Sheets({"evidence": [], "junctions": [], "exons": []}, [])
+    rows: dict[str, Rows] = {"evidence": [], "junctions": [], "exons": []}
+    out = Sheets({}, [])
     reads = Reads(inputs, genome_of(inputs), criteria.coverage)
     try:
         graphs = list(graphs_of(unit, inputs))
         for reading in together(graphs, reads, criteria.boundary_tolerance + 1):
             for graph in reading.graphs:
-                _graph(graph, reading, criteria, out)
+                _graph(graph, reading, criteria, rows, out)
     finally:
         reads.close()
+    out.tables = {name: table_of(name, found) for name, found in rows.items()}
     return out
 
 
-def _graph(graph: Graph, reading: Reading, criteria: Criteria, out: Sheets) -> None:
+def _graph(
+    graph: Graph, reading: Reading, criteria: Criteria, rows: dict[str, Rows], out: Sheets
+) -> None:
     found: dict[int, dict[str, object]] = {}
     for gene in graph.genes:
         out.genes += 1
         if why := cannot(gene):
-            out.rejected.append(rejected(gene, why))
-            row = unjudged(gene, why) | graph.place
-            out.tables["evidence"].append(row)
+            out.rejected.append(rejected(gene.id, gene.place, why))
+            rows["evidence"].append(unjudged(gene, why) | graph.place)
             continue
         assert reading.stretch is not None
         best: Evidence | None = None
         for transcript in gene.transcripts:
             one = judge(transcript, reading.stretch, reading.lookups, criteria)
-            add_rows(out.tables, gene, transcript, one, graph)
+            add_rows(rows, gene, transcript, one, graph)
             found[transcript.line.place] = attributes(one)
             if best is None or _rank(one) < _rank(best):
                 best = one
@@ -74,8 +77,6 @@ def cannot(gene: Gene) -> str | None:
 
 def unjudged(gene: Gene, why: str) -> dict[str, Any]:
     """Return the row of a gene that cannot be judged: what is not known is null."""
-    from polytene.genome.annotation.tables import EVIDENCE
-
     row: dict[str, Any] = dict.fromkeys(EVIDENCE)
     about = {"gene_id": gene.id, "seqid": gene.seqid, "strand": gene.strand}
     return row | about | {"evidence_level": "unknown", "flags": why.upper()}

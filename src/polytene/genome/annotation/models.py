@@ -51,8 +51,8 @@ class Line:
     def name(self) -> str:
         """Its ID unescaped, or its place where it has none."""
         if self.id:
-            return _text(self.id)
-        return f"{_text(self.fields[0])}:{self.start + 1}-{self.end}"
+            return unescaped(self.id)
+        return f"{unescaped(self.fields[0])}:{self.start + 1}-{self.end}"
 
 
 @dataclass
@@ -99,6 +99,11 @@ class Gene:
     line: Line
     transcripts: list[Transcript]
 
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """Sequence, start and end."""
+        return self.seqid, self.start, self.end
+
 
 def read_lines(text: bytes) -> tuple[list[Line], list[bytes]]:
     """Return the features of a piece of GFF3, and its comments."""
@@ -107,13 +112,15 @@ def read_lines(text: bytes) -> tuple[list[Line], list[bytes]]:
     text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
     for raw in text.split(b"\n"):
         if raw[:1] == b"#":
-            comments.append(raw)
+            if raw[:2] != b"##":
+                comments.append(raw)
         elif raw and not raw.isspace():
             lines.append(_line(len(lines), raw))
     return lines, comments
 
 
-def _text(raw: bytes) -> str:
+def unescaped(raw: bytes) -> str:
+    """Return a name without the escapes of GFF3."""
     return unquote(decode(raw)) if b"%" in raw else decode(raw)
 
 
@@ -179,7 +186,7 @@ def _top(line: Line, by_id: dict[bytes, Line]) -> Line:
 def _gene_of(line: Line, lines: Sequence[Line], genes: dict[int, Gene]) -> Gene:
     if line.place not in genes:
         same = [c for c in lines if c.id == line.id] if line.id is not None else [line]
-        seqid = _text(line.fields[0])
+        seqid = unescaped(line.fields[0])
         start, end = min(c.start for c in same), max(c.end for c in same)
         genes[line.place] = Gene(line.name, seqid, start, end, line.strand, line, [])
     return genes[line.place]

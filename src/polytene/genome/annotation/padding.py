@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from polytene.formats.gff3_index import GffIndex, GffText
-from polytene.formats.helixer import Padding, Predictions
+from polytene.formats.helixer_rows import Padding, Predictions
 from polytene.genome.annotation.inputs import Inputs, rows_of
 from polytene.genome.annotation.kernels import CDS
-from polytene.genome.annotation.models import read_genes, read_lines, sense
+from polytene.genome.annotation.models import Gene, Interval, read_genes, read_lines
 
 MOST_GENES = 200
 
@@ -30,14 +28,16 @@ def padding_of(inputs: Inputs, index: GffIndex) -> Padding:
         found = partial.get(entry.seqid)
         if found is None or entry.end <= (edge := found.length - found.length % rows.block):
             continue
-        lines, _ = read_lines(b"".join(text.read(*span) for span in entry.spans))
+        lines, _ = read_lines(next(text.pieces([entry.spans])))
         for gene in read_genes(lines):
             places = _coding(gene, edge, found.length)
             if gene.strand != "-" or not places:
                 continue
             for i, reader in enumerate(readers):
-                p = reader.sense(found, "-", edge, found.length)[:, CDS].astype(np.float64)
-                sums[i] += sum(float(p[a:b].sum()) for a, b in places)
+                last = edge // rows.block
+                track, end = reader.track(found, "-", last, last)
+                p = track[:, CDS].astype(np.float64)
+                sums[i] += sum(float(p[end - b : end - a].sum()) for a, b in places)
             seen += 1
         if seen >= MOST_GENES:
             break
@@ -46,8 +46,8 @@ def padding_of(inputs: Inputs, index: GffIndex) -> Padding:
     return "start" if sums[1] > sums[0] else "end"
 
 
-def _coding(gene: Any, low: int, high: int) -> list[tuple[int, int]]:
+def _coding(gene: Gene, low: int, high: int) -> list[Interval]:
     if not gene.transcripts:
         return []
     inside = [(max(a, low), min(b, high)) for a, b in gene.transcripts[0].cds]
-    return sense([(a, b) for a, b in inside if a < b], "-", low, high)
+    return [(a, b) for a, b in inside if a < b]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from polytene.formats.helixer import Predictions
+from polytene.formats.helixer import Strands
+from polytene.formats.helixer_rows import Predictions
 from polytene.formats.regions import Region
 from polytene.genome.annotation.alignments import Reads
-from polytene.genome.annotation.confidence import score_gene
+from polytene.genome.annotation.columns import columns_of
+from polytene.genome.annotation.confidence import confidence_of
 from polytene.genome.annotation.evidence import Criteria, Evidence, judge
 from polytene.genome.annotation.evidence_work import add_rows, attributes, cannot
 from polytene.genome.annotation.inputs import Inputs, genome_of
@@ -20,25 +24,27 @@ from polytene.genome.annotation.refine import Frame, Limits, Refined, refine_tra
 from polytene.genome.annotation.rewrite import can_rewrite, in_file_order, rewritten
 from polytene.genome.annotation.select import GenesUnit
 from polytene.genome.annotation.stretches import Reading, together
-from polytene.genome.annotation.tables import REFINED
+from polytene.genome.annotation.tables import REFINED, Rows, table_of
 from polytene.genome.annotation.work import (
     Given,
     Graph,
     Sheets,
     graphs_of,
+    predictions_of,
     rejected,
     strands_of,
 )
 from polytene.genome.genome import Genome
 
 MARGIN = 20
+Score = tuple[float | None, list[str]]
 
 
 @dataclass
 class Workshop:
     """What mending needs beside the gene."""
 
-    unit: GenesUnit
+    strands: dict[str, Strands]
     genome: Genome
     predictions: Predictions | None
     criteria: Criteria
@@ -59,47 +65,95 @@ def refine_unit(unit: GenesUnit, inputs: Inputs, given: Given) -> Sheets:
     window = rest.pop("boundary_window")
     limits = Limits(rest.pop("max_shift"), window if rest.pop("adjust_boundaries") else 0)
     criteria = Criteria(**rest)
-    out = Sheets({"refine": [], "junctions": [], "exons": []}, [])
+    rows: dict[str, Rows] = {"refine": [], "junctions": [], "exons": []}
+    out = Sheets({}, [])
     genome = genome_of(inputs)
     assert genome is not None
     with ExitStack() as stack:
         predictions = None
         if "predictions" in inputs:
-            predictions = Predictions(inputs["predictions"][0], inputs["block"], inputs["padding"])
-            stack.callback(predictions.close)
-        reads = Reads(inputs, genome, criteria.coverage)
-        stack.callback(reads.close)
-        shop = Workshop(unit, genome, predictions, criteria, limits, scoring)
+            predictions = stack.enter_context(closing(predictions_of(inputs)))
+        reads = stack.enter_context(closing(Reads(inputs, genome, criteria.coverage)))
+        shop = Workshop(strands_of(unit), genome, predictions, criteria, limits, scoring)
         for reading in together(list(graphs_of(unit, inputs)), reads, shop.margin):
-            for graph in reading.graphs:
-                _graph(graph, reading, shop, out)
+            _reading(reading, shop, rows, out)
+    out.tables = {name: table_of(name, found) for name, found in rows.items()}
     return out
 
 
-def _graph(graph: Graph, reading: Reading, shop: Workshop, out: Sheets) -> None:
-    assert out.gff3 is not None
+@dataclass
+class _Mended:
+    """A gene with its transcripts mended and judged; none where it cannot be judged."""
+
+    gene: Gene
+    found: list[Refined]
+    seen: list[Evidence]
+    why: str | None = None
+
+
+def _reading(reading: Reading, shop: Workshop, rows: dict[str, Rows], out: Sheets) -> None:
+    """Mend the genes that are read together, score all of them at once, and write them."""
+    mended = [[_gene(gene, reading, shop, out) for gene in g.genes] for g in reading.graphs]
+    everything = [(m.gene, one.transcript) for ms in mended for m in ms for one in m.found]
+    scores = _scores(everything, shop)
+    for graph, genes in zip(reading.graphs, mended, strict=True):
+        _graph(graph, genes, scores, rows, out)
+
+
+def _gene(gene: Gene, reading: Reading, shop: Workshop, out: Sheets) -> _Mended:
+    out.genes += 1
+    why = cannot(gene)
+    if why is None and gene.end > shop.genome.lengths[gene.seqid]:
+        why = "gene_outside"
+    if why:
+        out.rejected.append(rejected(gene.id, gene.place, why))
+        return _Mended(gene, [], [], why)
+    assert reading.stretch is not None
+    found = [_mend(t, gene, reading, shop) for t in gene.transcripts]
+    seen = [judge(m.transcript, reading.stretch, reading.lookups, shop.criteria) for m in found]
+    return _Mended(gene, found, seen)
+
+
+def _scores(wanted: list[tuple[Gene, Transcript]], shop: Workshop) -> Iterator[Score]:
+    """Yield overall score and flags of each transcript."""
+    if shop.predictions is None:
+        yield from ((None, []) for _ in wanted)
+        return
+    alone = [
+        (replace(gene, start=t.exons[0][0], end=t.exons[-1][1], strand=t.strand, transcripts=[t]))
+        for gene, t in wanted
+    ]
+    genes = columns_of([(gene, gene.start, gene.end) for gene in alone])
+    found = confidence_of(genes, shop.predictions, shop.strands, **shop.scoring)
+    for overall, flags in zip(found.overall.tolist(), found.flags, strict=True):
+        yield None if math.isnan(overall) else overall, flags.split(",") if flags else []
+
+
+def _graph(
+    graph: Graph,
+    genes: list[_Mended],
+    scores: Iterator[Score],
+    rows: dict[str, Rows],
+    out: Sheets,
+) -> None:
     lines = graph.lines
     added: dict[int, dict[str, object]] = {}
-    for gene in graph.genes:
-        out.genes += 1
-        why = cannot(gene)
-        if why is None and gene.end > shop.genome.lengths[gene.seqid]:
-            why = "gene_outside"
-        if why:
-            out.rejected.append(rejected(gene, why))
+    for mended in genes:
+        gene = mended.gene
+        if mended.why:
             row = dict.fromkeys(REFINED) | {"gene_id": gene.id, "seqid": gene.seqid}
             places = {"start": gene.start + 1, "end": gene.end, "strand": gene.strand}
-            out.tables["refine"].append(row | places | {"flags": why.upper()} | graph.place)
+            rows["refine"].append(row | places | {"flags": mended.why.upper()} | graph.place)
             continue
-        found = [_mend(t, gene, reading, shop) for t in gene.transcripts]
         pairs = [
             (old, new.transcript)
-            for old, new in zip(gene.transcripts, found, strict=True)
+            for old, new in zip(gene.transcripts, mended.found, strict=True)
             if new.changes
         ]
         if pairs:
             lines = list(in_file_order(lines, rewritten(gene, pairs, graph.lines)))
-        added |= _report(gene, found, reading, shop, graph, out)
+        added |= _report(mended, scores, graph, rows)
+    assert out.gff3 is not None
     out.gff3 += graph.comments
     for line in lines:
         new = added.get(line.place) if line.type != b"CDS" else None
@@ -123,18 +177,17 @@ def _mend(transcript: Transcript, gene: Gene, reading: Reading, shop: Workshop) 
 
 
 def _report(
-    gene: Gene, found: list[Refined], reading: Reading, shop: Workshop, graph: Graph, out: Sheets
+    mended: _Mended, scores: Iterator[Score], graph: Graph, rows: dict[str, Rows]
 ) -> dict[int, dict[str, object]]:
     """Add the rows of a gene; return the attributes of its transcripts and of itself."""
-    assert reading.stretch is not None
+    gene = mended.gene
     added: dict[int, dict[str, object]] = {}
     best: tuple[float, dict[str, object]] | None = None
-    for one in found:
+    for one, seen in zip(mended.found, mended.seen, strict=True):
         t = one.transcript
-        seen = judge(t, reading.stretch, reading.lookups, shop.criteria)
-        add_rows(out.tables, gene, t, seen, graph)
-        about, about_gff = _row(gene, one, seen, shop)
-        out.tables["refine"].append(about | graph.place)
+        add_rows(rows, gene, t, seen, graph)
+        about, about_gff = _row(gene, one, seen, next(scores))
+        rows["refine"].append(about | graph.place)
         added[t.line.place] = about_gff
         aed = 2.0 if seen.aed is None else seen.aed
         if best is None or aed < best[0]:
@@ -145,17 +198,12 @@ def _report(
 
 
 def _row(
-    gene: Gene, one: Refined, seen: Evidence, shop: Workshop
+    gene: Gene, one: Refined, seen: Evidence, scored: Score
 ) -> tuple[dict[str, Any], dict[str, object]]:
     t = one.transcript
     start, end = t.exons[0][0], t.exons[-1][1]
-    score, flags = None, [one.note] if one.note else []
-    if shop.predictions is not None:
-        alone = replace(gene, start=start, end=end, strand=t.strand, transcripts=[t])
-        strands = strands_of(shop.unit, gene.seqid)
-        scored = score_gene(alone, shop.predictions, strands, **shop.scoring)
-        score, flags = scored.overall_score, flags + scored.flags
-    flags = flags + seen.flags
+    score, unsure = scored
+    flags = [*([one.note] if one.note else []), *unsure, *seen.flags]
     if one.after not in (VALID, "none", "irregular"):
         flags.append("INVALID_ORF")
     support = f"{seen.n_supported}/{len(seen.introns)}"

@@ -62,9 +62,14 @@ Rows = list[dict[str, Any]]
 
 def table_of(name: str, rows: Rows) -> pa.Table:
     """Return rows as a table with the columns of its kind, and where their genes begin and end."""
-    columns = {**SCHEMAS[name], **dict.fromkeys(HIDDEN, "i")}
-    arrays = [pa.array([row[c] for row in rows], _TYPES[t]) for c, t in columns.items()]
-    return pa.table(arrays, names=list(columns))
+    return of_columns(name, {c: [row[c] for row in rows] for c in (*SCHEMAS[name], *HIDDEN)})
+
+
+def of_columns(name: str, columns: Mapping[str, Any]) -> pa.Table:
+    """Return columns, in any order, as a table of a kind; NaN is null."""
+    types = {**SCHEMAS[name], **dict.fromkeys(HIDDEN, "i")}
+    arrays = [pa.array(columns[c], _TYPES[t], from_pandas=True) for c, t in types.items()]
+    return pa.table(arrays, names=list(types))
 
 
 def in_order(tables: Sequence[pa.Table], name: str, order: Sequence[str]) -> pa.Table:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polytene.core.scratch import Folder, scratch
 from polytene.core.stage import Partial, Stage
 from polytene.exceptions import Rejected
 from polytene.formats.gff3_index import GffText
-from polytene.formats.helixer import Predictions, Strands
+from polytene.formats.helixer import Strands
+from polytene.formats.helixer_rows import Predictions
 from polytene.genome.annotation.inputs import Inputs, check_unchanged
 from polytene.genome.annotation.models import Gene, Line, read_genes, read_lines
 from polytene.genome.annotation.select import GenesUnit
-from polytene.genome.annotation.tables import Rows, table_of
 
 GFF3 = "genes.gff3"
 VERBS = ("confidence", "evidence", "refine")
 Given = Mapping[str, Any]
+Place = tuple[str, int, int]
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Sheets:
     Parameters
     ----------
     tables
-        Rows by the name of their table.
+        By name.
     gff3
         Lines of the features, if the verb writes any.
     rejected
@@ -57,7 +58,7 @@ class Sheets:
         Genes that were looked at.
     """
 
-    tables: dict[str, Rows]
+    tables: dict[str, pa.Table]
     gff3: list[bytes] | None = None
     rejected: list[Rejected] = field(default_factory=list)
     genes: int = 0
@@ -65,15 +66,10 @@ class Sheets:
 
 def graphs_of(unit: GenesUnit, inputs: Inputs) -> Iterator[Graph]:
     """Yield the genes of a unit, each read from its place in the file."""
-    text = GffText(inputs["genes"][0])
-    for spans in unit.spans:
-        lines, comments = read_lines(b"".join(_whole(text.read(*span)) for span in spans))
+    for text in GffText(inputs["genes"][0]).pieces(unit.spans):
+        lines, comments = read_lines(text)
         start, end = min(x.start for x in lines), max(x.end for x in lines)
         yield Graph(lines, comments, read_genes(lines), start, end)
-
-
-def _whole(piece: bytes) -> bytes:
-    return piece if piece.endswith(b"\n") else piece + b"\n"
 
 
 def judge(unit: GenesUnit, *, verb: str, inputs: Inputs, given: Given) -> Partial:
@@ -93,8 +89,8 @@ def judge(unit: GenesUnit, *, verb: str, inputs: Inputs, given: Given) -> Partia
     check_unchanged(inputs)
     found = _function(verb)(unit, inputs, given)
     folder = scratch()
-    for name, rows in found.tables.items():
-        pq.write_table(table_of(name, rows), folder / f"{name}.parquet", compression="zstd")
+    for name, table in found.tables.items():
+        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
     if found.gff3 is not None:
         head = [b"##gff-version 3", *(line.encode("latin-1") for line in unit.head), b"###"]
         with open(folder / GFF3, "wb") as out:
@@ -102,7 +98,7 @@ def judge(unit: GenesUnit, *, verb: str, inputs: Inputs, given: Given) -> Partia
             if unit.sequences:
                 text = GffText(inputs["genes"][0])
                 out.write(b"##FASTA\n")
-                out.writelines(_whole(text.read(*span)) for span in unit.sequences)
+                out.writelines(text.pieces([span] for span in unit.sequences))
     return Partial(Folder(folder, {}), items=found.genes, rejected=found.rejected)
 
 
@@ -115,6 +111,8 @@ def _function(verb: str) -> Callable[[GenesUnit, Inputs, Given], Sheets]:
         from polytene.genome.annotation.refine_work import refine_unit
 
         return refine_unit
+    from polytene.genome.annotation.confidence_work import confidence_of_unit
+
     return confidence_of_unit
 
 
@@ -123,44 +121,14 @@ def stage_of(verb: str, inputs: Inputs, given: Given) -> Stage:
     return Stage(functools.partial(judge, verb=verb, inputs=inputs, given=dict(given)))
 
 
-def confidence_of_unit(unit: GenesUnit, inputs: Inputs, given: Given) -> Sheets:
-    """Score the genes of a unit by Helixer's probabilities."""
-    from polytene.genome.annotation.confidence import score_gene
-
-    out = Sheets({"confidence": [], "low_regions": []})
-    base = 0 if given["compat"] else 1
-    with ExitStack() as stack:
-        predictions = Predictions(inputs["predictions"][0], inputs["block"], inputs["padding"])
-        stack.callback(predictions.close)
-        for graph in graphs_of(unit, inputs):
-            for gene in graph.genes:
-                strands = strands_of(unit, gene.seqid)
-                found = score_gene(gene, predictions, strands, **given)
-                out.genes += 1
-                row = vars(found) | {"flags": ",".join(found.flags)}
-                low = found.low_regions
-                n_exons = len(gene.transcripts[0].exons) if gene.transcripts else 0
-                about: dict[str, Any] = {
-                    "gene_id": gene.id,
-                    "seqid": gene.seqid,
-                    "strand": gene.strand,
-                }
-                about |= graph.place
-                places = {"start": gene.start + base, "end": gene.end}
-                counted = {"n_low_conf_regions": len(low), "n_exons": n_exons}
-                out.tables["confidence"].append(about | places | row | counted)
-                out.tables["low_regions"] += [
-                    about | {"start": a, "end": b, "score": mean} for a, b, mean in low
-                ]
-                if found.confidence_class == "none":
-                    out.rejected.append(rejected(gene, found.flags[0]))
-    return out
+def predictions_of(inputs: Inputs) -> Predictions:
+    """Open the predictions."""
+    return Predictions(inputs["predictions"][0], inputs["block"], inputs["padding"])
 
 
-def strands_of(unit: GenesUnit, seqid: str) -> Strands | None:
-    """Return where the predictions of a sequence lie."""
-    place = unit.strands.get(seqid)
-    return None if place is None else Strands(*place)
+def strands_of(unit: GenesUnit) -> dict[str, Strands]:
+    """Return where the predictions of each sequence of a unit lie."""
+    return {seqid: Strands(*place) for seqid, place in unit.strands.items()}
 
 
 WHY = {
@@ -168,10 +136,12 @@ WHY = {
     "no_strand": "it has no strand",
     "gene_outside": "it ends after its sequence: is it the annotation of this genome?",
     "no_predictions": "Helixer predicted nothing for its sequence",
+    "bad_predictions": "its predictions hold values that are no probabilities: predict anew",
 }
 
 
-def rejected(gene: Gene, why: str) -> Rejected:
-    """Return a gene that cannot be judged, with the reason."""
-    where = f"{gene.seqid}:{gene.start + 1}-{gene.end}"
-    return Rejected(gene.id, why.replace("_", "-"), f"{where}: {WHY[why]}")
+def rejected(name: str, place: Place, why: str) -> Rejected:
+    """Return a gene that cannot be judged, with its place and the reason."""
+    seqid, start, end = place
+    where = f"{seqid}:{start + 1}-{end}"
+    return Rejected(name, why.replace("_", "-"), f"{where}: {WHY[why]}")

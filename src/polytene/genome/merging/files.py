@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import struct
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -19,6 +22,7 @@ from polytene.formats.text import printable, read_blocks, read_lines, unix_newli
 COMPRESSED = (".gz", ".bgz")
 BGZF_BYTES = 0xFF00
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_DRAFT = re.compile(r"\.[0-9a-f]{12}\.tmp$")
 
 Write = Callable[[bytes], object]
 
@@ -69,13 +73,15 @@ def whole_file(path: Path) -> Iterator[Write]:
     """Give a function that writes to ``path``, which appears when all is written and durable.
 
     A name that ends with ``.gz`` or ``.bgz`` gets BGZF, which is gzip that tabix can index; the
-    same content always gives the same bytes.
+    same content always gives the same bytes. What an earlier process that was killed left of
+    ``path`` is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    _sweep(path)
+    draft, out = _new_draft(path)
     try:
         with full_disk_named(path):
-            with open(draft, "xb") as out:
+            with out:
                 if path.suffix in COMPRESSED:
                     packed = _Bgzf(out)
                     yield packed.write
@@ -84,10 +90,33 @@ def whole_file(path: Path) -> Iterator[Write]:
                     yield out.write
                 out.flush()
                 os.fsync(out.fileno())
-            os.replace(draft, path)
+                os.replace(draft, path)
             sync_folder(path.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _new_draft(path: Path) -> tuple[Path, BinaryIO]:
+    """Return a new file beside ``path``, locked for as long as it is open."""
+    while True:
+        draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+        out = open(draft, "xb")  # noqa: SIM115
+        with suppress(OSError):  # a file system without locks: nobody sweeps there
+            fcntl.flock(out, fcntl.LOCK_EX)
+        if draft.exists():
+            return draft, out
+        out.close()  # swept before it was locked
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left of ``path``: drafts that nobody holds the lock of."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        if not _DRAFT.search(left.name):
+            continue
+        # OSError: a living process writes it, it is gone by now, or there are no locks here.
+        with suppress(OSError), open(left, "rb+") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
 
 
 class _Bgzf:

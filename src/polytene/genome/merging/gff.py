@@ -31,10 +31,11 @@ def merge_gff(
 
     Genes of one place are sorted by their text; the lines of a gene that have one place keep their
     order. The result has one version line, each ``##sequence-region``, directive and sequence once,
-    ``###`` after each gene with its parts, and ``##FASTA`` at the end. Lines of features stay as
-    they are, byte for byte. IDs count within a file: features that two files have with the same
-    ID and the same lines are written once and noted; the same ID for different features is an
-    error, or renames the later gene as a whole to ``ID~chunk_0007``.
+    ``###`` after each gene with its parts, and before the first one if it has comments, and
+    ``##FASTA`` at the end. Lines of features stay as they are, byte for byte. IDs count within a
+    file: features that two files have with the same ID and the same lines are written once and
+    noted; the same ID for different features is an error, or renames the later gene as a whole to
+    ``ID~chunk_0007``.
 
     Parameters
     ----------
@@ -91,6 +92,8 @@ def _write(
         lines = payload[: -_NUMBER.size].split(b"\n")
         place = len(lines) - n_comments
         features, comments = lines[:place], lines[place:]
+        if comments and not records:
+            write(b"###\n")  # else they would be read as comments of the whole file
         if number in other:
             tail = f"~{parts[ids.part_of(number)].task_id}".encode()
             features = renamed(features, ids.fresh(names_of(features), tail))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from polytene import rnaseq
 from polytene.exceptions import UsageError
-from polytene.metadata import lists
+from polytene.metadata.kb import lists
 
 AMALGKIT = (
     "scientific_name\tis_sampled\texclusion\trun\tlib_layout\ttotal_spots\tsize\tnominal_length\n"

@@ -82,7 +82,13 @@ def test_a_stalled_download_is_given_up_and_tried_again(archive, source, ids, ex
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [("503", "download_timeout"), ("truncated", "download_timeout"), ("html", "corrupt_file")],
+    [
+        ("503", "download_timeout"),
+        ("truncated", "download_timeout"),
+        ("stall", "download_timeout"),
+        ("html", "corrupt_file"),
+        ("cut-fits", "corrupt_file"),
+    ],
 )
 def test_a_fault_that_stays_fails_its_target_alone_and_is_tried_again_later(
     archive, source, ids, extract, tmp_path, fault, reason
@@ -90,7 +96,8 @@ def test_a_fault_that_stays_fails_its_target_alone_and_is_tried_again_later(
     name = file_name(list(stars(2))[1])
     archive.faults = {name: [f"always {fault}"]}
     run_dir = tmp_path / "r"
-    got = extract(ids, source(), run_dir=run_dir)
+    where = source(timeout=0.6 if fault == "stall" else 5.0, bases=(archive.base,))
+    got = extract(ids, where, run_dir=run_dir)
     assert statuses(got)[1] == ("failed", reason)
     assert [s for i, s in enumerate(statuses(got)) if i != 1] == [("ok", "")] * 5
     assert got.planned == got.computed + len(got.quarantined) == 6

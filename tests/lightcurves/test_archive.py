@@ -8,8 +8,9 @@ import pytest
 
 from polytene import lightcurves as lc
 from polytene.exceptions import UsageError
+from polytene.formats.remote import DownloadFailed, NotThere, Unlike
 from polytene.lightcurves import archive as archives
-from polytene.lightcurves.download import CorruptDownload, DownloadError, NotThere, download
+from polytene.lightcurves.download import download
 from polytene.lightcurves.features import SCHEMAS
 from polytene.testing import stars
 from polytene.testing.stars import file_name
@@ -136,7 +137,7 @@ def test_a_part_of_another_version_is_not_gone_on_with(archive, tmp_path):
     name = file_name(next(stars(1)))
     url = f"{archive.base}/x/{name}"
     archive.faults = {name: ["truncated"]}
-    with pytest.raises(DownloadError):
+    with pytest.raises(DownloadFailed):
         download(url, tmp_path / name, timeout=5)
     archive.files[name] = archive.files[name][:-2880] + bytes(2880)
     download(url, tmp_path / name, timeout=5)
@@ -147,13 +148,13 @@ def test_a_part_of_another_version_is_not_gone_on_with(archive, tmp_path):
 def test_what_was_announced_has_to_come(archive, tmp_path):
     name = file_name(next(stars(1)))
     url, data = f"{archive.base}/x/{name}", archive.files[name]
-    with pytest.raises(CorruptDownload, match="announced"):
+    with pytest.raises(Unlike, match="announced"):
         download(url, tmp_path / name, timeout=5, nbytes=len(data) - 1)
-    with pytest.raises(CorruptDownload, match="MD5"):
+    with pytest.raises(Unlike, match="MD5"):
         download(url, tmp_path / name, timeout=5, md5="0" * 32)
     with pytest.raises(NotThere, match="404"):
         download(f"{archive.base}/x/nothing", tmp_path / "n", timeout=5)
-    with pytest.raises(DownloadError, match="ConnectError"):
+    with pytest.raises(DownloadFailed, match="ConnectError"):
         download("http://127.0.0.1:1/x", tmp_path / "n", timeout=5)
     assert list(tmp_path.iterdir()) == []
 

@@ -251,8 +251,8 @@ def test_a_failure_of_each_kind_has_its_word():
     assert word("infrastructure", "died") == "worker_died"
     assert word("memory", "memory-limit") == "worker_died"
     assert word("tool", "timeout") == "compute_timeout"
-    assert word("transport", "DownloadError") == "download_timeout"
-    assert word("transport", "CorruptDownload") == "corrupt_file"
+    assert word("transport", "DownloadFailed") == "download_timeout"
+    assert word("transport", "Unlike") == "corrupt_file"
     assert word("input", "corrupt-file") == "corrupt_file"
     assert word("tool", "ZeroDivisionError") == "ZeroDivisionError"
 

@@ -168,7 +168,7 @@ def test_the_cap_holds_over_all_threads_and_is_used(archive, source, ids, many_t
 def test_the_cap_holds_over_worker_processes(archive, source, ids, local_client, tmp_path):
     archive.latency = 0.05
     source = source(connections=1)
-    lc.extract(ids, tmp_path / "r", source, client=local_client, batch_size=1)
+    lc.fetch(ids, tmp_path / "r", source, client=local_client)
     assert archive.peak == 1
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from polytene.core.device import settled
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.core.reduce import Reduction
@@ -16,7 +17,7 @@ from polytene.core.stage import Stage
 from polytene.exceptions import UsageError
 from polytene.lightcurves.features import WINDOW, Schema
 from polytene.lightcurves.fetch import fetch_stage
-from polytene.lightcurves.plan import BATCH_SIZE, as_source, fetch_plan
+from polytene.lightcurves.plan import BATCH_SIZE, as_source, fetch_plan, on_device
 from polytene.lightcurves.plan import plan as make_plan
 from polytene.lightcurves.result import write
 from polytene.lightcurves.rows import in_order
@@ -57,6 +58,7 @@ def extract_plan(
     run_dir: str | Path,
     source: Source | str | Path,
     timeout: float | None = None,
+    client: Any = None,
     **engine: Any,
 ) -> Outcome:
     """Run a plan made by :func:`polytene.lightcurves.plan`, and write its table.
@@ -67,9 +69,10 @@ def extract_plan(
     save_source(chosen, Path(run_dir))
     if isinstance(chosen, Archive):
         engine["limits"] = {**chosen.limits, **(engine.get("limits") or {})}
-    outcome = run(
-        plan, stages(plan, chosen, timeout=timeout), reduction(), run_dir=run_dir, **engine
-    )
+    with settled(str(plan.params.get("device", "cpu")), run_dir, client) as (device, found):
+        plan = on_device(plan, device)
+        engine = {**engine, "run_dir": run_dir, "client": found}
+        outcome = run(plan, stages(plan, chosen, timeout=timeout), reduction(), **engine)
     for name in OUTPUTS:
         write(outcome.result, Path(run_dir) / name)
     return outcome
@@ -109,7 +112,8 @@ def extract(
     schema, window
         As for :func:`features`.
     device
-        ``"cuda"``: on workers that own a GPU.
+        ``"cuda"``: on workers that own a GPU; ``"auto"``: so if the cluster has some when the run
+        begins.
     timeout
         Seconds that one target may compute; then its row says ``compute_timeout``.
     **engine

@@ -52,8 +52,11 @@ def here() -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def local_client() -> Iterator[Client]:
-    """Two worker processes under nannies; the current client while a module's tests run."""
-    with cluster("local", workers=2, memory_limit="1GB", dashboard_port=0) as client:
+    """Two worker processes under nannies; the current client while a module's tests run.
+
+    Without TLS, so that commands that know its address alone can use it.
+    """
+    with cluster("local", workers=2, memory_limit="1GB", dashboard_port=0, tls="off") as client:
         yield client
 
 

@@ -17,8 +17,8 @@ from dask.utils import format_bytes
 
 from polytene import codons
 from polytene.cli import ROOMS, polytene
-from polytene.codons.ingest import MEMORY as INGEST_MEMORY
 from polytene.codons.run import MEMORY as COUNT_MEMORY
+from polytene.codons.sets.ingest import MEMORY as INGEST_MEMORY
 from polytene.command import RunOptions
 from polytene.formats.parquet import SLICE_BYTES
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from polytene import runs_cli, setup_cli
+from polytene import cluster_cli, runs_cli, setup_cli
 from polytene.core.recorded import ARGV
 from polytene.exceptions import PolyteneError
 
@@ -106,5 +106,5 @@ def demo(output: Path, workers: int) -> None:
     play(output, workers)
 
 
-for _command in (*runs_cli.COMMANDS, *setup_cli.COMMANDS):
+for _command in (*runs_cli.COMMANDS, *cluster_cli.COMMANDS, *setup_cli.COMMANDS):
     polytene.add_command(_command)

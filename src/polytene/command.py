@@ -21,7 +21,7 @@ from polytene.core.events import Begun, Event, OnEvent
 from polytene.core.lock import Lock
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
-from polytene.core.recorded import ARGV, record
+from polytene.core.recorded import ARGV, ONCE, record
 from polytene.exceptions import Interrupted, UsageError
 from polytene.signals import stop_asked
 from polytene.trial import try_alone
@@ -33,10 +33,11 @@ EXIT_INCOMPLETE = 3
 TEMPORARY = "polytene-"
 
 _OPTIONS = (
-    click.option("--cluster", default=None, metavar="KIND", help="local (default), a .yaml file, or a scheduler's address."),
+    click.option("--cluster", default=None, metavar="KIND", help="local (default), slurm, slurm-gpu, cuda, a .yaml file, or a scheduler's address."),
     click.option("--client", default=None, metavar="ADDRESS", help="Use the scheduler at ADDRESS; the same as --cluster ADDRESS."),
-    click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: one per core]"),
+    click.option("--workers", type=click.IntRange(1), help="Worker processes, each a job on SLURM.  [default: one per core]"),
     click.option("--memory-limit", metavar="SIZE", help='Memory per worker, such as "2GB".  [default: a fair share]'),
+    click.option("--submit", is_flag=True, help="Make the run itself a SLURM job, which goes back to the queue until all is done."),
     click.option("--run-dir", type=click.Path(path_type=Path), help="Where the run keeps its plan, parts and ledger."),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N units, for a trial in RUN_DIR.trial."),
     click.option("--only", multiple=True, metavar="KEY", help="Try this unit alone, in this process, and keep nothing; may be repeated."),
@@ -60,6 +61,7 @@ class RunOptions:
     client: str | None = None
     workers: int | None = None
     memory_limit: str | None = None
+    submit: bool = False
     run_dir: Path | None = None
     limit: int | None = None
     only: tuple[str, ...] = ()
@@ -108,7 +110,7 @@ def execute(
     runner: Callable[..., Outcome],
     run_dir: Path,
 ) -> Outcome | None:
-    """Run a room's verb with the common options; None after ``--dry-run`` and ``--only``.
+    """Run a room's verb with the common options; None after ``--dry-run``, ``--only`` and ``--submit``.
 
     ``runner(plan, run_dir=, client=, ...)`` takes what :func:`polytene.run` takes beyond stages
     and reduction.
@@ -137,13 +139,16 @@ def _execute(
         return None
     if options.fresh:
         remove(run_dir)
+    if options.submit:
+        _submit(options, run_dir)
+        return None
     shown = progress() if options.show_progress else nullcontext(lambda event: None)
     with stop_asked(options.max_minutes) as stop, shown as on_event:
         try:
             return runner(
                 plan,
                 run_dir=run_dir,
-                client=_cluster(options),
+                client=_cluster(options, stop),
                 max_quarantined=options.max_quarantined,
                 on_change=options.on_change,
                 retry_quarantined=options.retry_quarantined,
@@ -191,12 +196,29 @@ def _recording(options: RunOptions, on_event: OnEvent) -> OnEvent:
     return heard
 
 
-def _cluster(options: RunOptions) -> Any:
+def _cluster(options: RunOptions, stop: Callable[[], bool]) -> Any:
     if options.client and options.cluster:
         raise UsageError("--client and --cluster name two clusters: give one of them")
     kind = options.client or options.cluster
+    return clusters.cluster(
+        kind, stop=stop, workers=options.workers, memory_limit=options.memory_limit
+    )
+
+
+def _submit(options: RunOptions, run_dir: Path) -> None:
+    """Make the command, without what belongs to its first time, a job."""
+    from polytene.clusters.submit import submit_driver
+
+    if _is_temporary(options, run_dir):
+        raise UsageError("--submit needs a run directory that the nodes see: give --run-dir")
+    given = click.get_current_context().meta[ARGV]
+    argv = [word for word in given if word not in ("--submit", *ONCE)]
     limits = {"workers": options.workers, "memory_limit": options.memory_limit}
-    return clusters.cluster(kind, **limits)
+    job, log = submit_driver(options.client or options.cluster, limits, argv, run_dir)
+    if options.as_json:
+        click.echo(json.dumps({"job": job, "log": str(log), "run_dir": str(run_dir)}))
+    else:
+        say(options, f"job {job}; its log: {log}\nSee it with: polytene status {run_dir}")
 
 
 def finish(options: RunOptions, outcome: Outcome, **more: Any) -> None:

@@ -102,6 +102,24 @@ def _say_how(run: Path, command: Any, keys: list[str]) -> None:
 
 @click.command()
 @RUN
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The HTML file.  [default: RUN/report.html]",
+)
+def report(run: Path, output: Path | None) -> None:
+    """Write all there is to say of a run into one HTML file.
+
+    At any moment, also of a run that works or was killed; the file loads nothing from elsewhere.
+    """
+    from polytene.watch.report import report as write
+
+    click.echo(f"report: {write(run, output)}")
+
+
+@click.command()
+@RUN
 @click.argument("key")
 @_json("JSON")
 def explain(run: Path, key: str, as_json: bool) -> None:
@@ -212,4 +230,4 @@ def clean(run: Path, dry_run: bool) -> None:
     click.echo(f"{freed} {'could be freed' if dry_run else 'freed'}")
 
 
-COMMANDS = (status, verify, quarantine, explain, retry, stop, clean)
+COMMANDS = (status, verify, quarantine, explain, report, retry, stop, clean)

@@ -112,13 +112,15 @@ def warmup() -> None:
     """Compile the kernels ahead of the first run."""
     import time
 
-    from polytene.codons import kernels, packed, pair_kernels
+    from polytene.codons import kernels
+    from polytene.codons.packed.columns import warm as warm_packed
+    from polytene.codons.pairs.kernels import warm as warm_pairs
     from polytene.genome import warm
     from polytene.lightcurves.bls import warm as warm_search
-    from polytene.metadata.kernels import warm as warm_scanner
+    from polytene.metadata.parser.kernels import warm as warm_scanner
 
     rooms = {
-        "codons": (kernels.warm, pair_kernels.warm, packed.warm),
+        "codons": (kernels.warm, warm_pairs, warm_packed),
         "genome": (warm.warm,),
         "metadata": (warm_scanner,),
         "lightcurves": (warm_search,),

@@ -23,8 +23,8 @@ from polytene.formats.fai import load_index
 from polytene.formats.fai_build import build_index
 from polytene.formats.gff3 import read_features
 from polytene.genome import Genome, plan_chunks
-from polytene.genome.compose_stage import compose
-from polytene.genome.composition import composition_plan
+from polytene.genome.composition.compose import composition_plan
+from polytene.genome.composition.stage import compose
 
 CHUNKS = {"maize": 256, "wheat": 512}
 

@@ -21,7 +21,7 @@ from bench import Report
 
 MERGE = """
 import json, sys, time
-from polytene.genome.aggregate import aggregate
+from polytene.genome.merging.aggregate import aggregate
 folder, pattern, output, kind = sys.argv[1:]
 start = time.process_time()
 done = aggregate(folder, pattern, output, kind)

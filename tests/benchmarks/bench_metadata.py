@@ -26,14 +26,14 @@ from bench import Report, interleaved, ratio
 
 from polytene import cluster, metadata
 from polytene.core.events import Begun, Ended
-from polytene.metadata import kernels
-from polytene.metadata.parse import Documents, parse
-from polytene.metadata.schema import COLUMNS, KINDS
-from polytene.metadata.sources import open_source
+from polytene.metadata.parser import kernels
+from polytene.metadata.parser.parse import Documents, parse
+from polytene.metadata.parser.schema import COLUMNS, KINDS
+from polytene.metadata.parser.tables import to_tables
+from polytene.metadata.sources.find import open_source
+from polytene.metadata.sources.tar import TarReader
+from polytene.metadata.sources.tree import LARGE, SLICE_BYTES, TreeReader, side_by_side
 from polytene.metadata.stages import write_table
-from polytene.metadata.tables import to_tables
-from polytene.metadata.tar import TarReader
-from polytene.metadata.tree import LARGE, SLICE_BYTES, TreeReader, side_by_side
 from polytene.testing import write_archive, write_dump, write_package_set
 
 FIELDS = ("TITLE", "LIBRARY_NAME", "LIBRARY_STRATEGY", "LIBRARY_SOURCE", "LIBRARY_SELECTION",

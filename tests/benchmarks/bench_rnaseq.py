@@ -16,7 +16,7 @@ from pathlib import Path
 from bench import Report
 
 from polytene import cluster, rnaseq
-from polytene.formats.downloads import Patience
+from polytene.formats.remote import Patience
 from polytene.rnaseq.schedule import lower_bound, simulate
 from polytene.testing import Archive, write_reads, write_transcripts
 

@@ -113,6 +113,13 @@ def test_leaving_ends_all_processes_and_the_configuration():
     assert not [pid for pid in workers if psutil.pid_exists(pid)]
 
 
+def test_a_worker_that_takes_long_to_end_is_waited_for():
+    with cluster("local", workers=1, memory_limit="500MB", dashboard_port=0) as client:
+        nanny = client.cluster.workers[0]
+        client.sync(nanny.kill, timeout=0)
+        assert not nanny.is_alive()
+
+
 def test_nothing_starts_before_it_is_entered():
     before = len(psutil.Process().children())
     made = cluster("local", workers=4)

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polytene.codons import CODONS, genetic_code
-from polytene.codons.compare import compare, largest, summary
-from polytene.codons.compare_picture import difference_map
-from polytene.codons.cut import read_cut
+from polytene.codons.measures.compare import compare, largest, summary
+from polytene.codons.measures.compare_map import difference_map
+from polytene.codons.measures.cut import read_cut
 from polytene.codons.result import to_dataset
 from polytene.exceptions import UsageError
 

@@ -1,17 +1,10 @@
 """Counting on a CUDA device, without one: simulated, compiled for real ones, and refused.
 
-The simulator must be chosen before numba is imported, so its checks run in a process of their own:
-this file as a script.
+The simulator is chosen before numba is imported: see :mod:`tests.scripted`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import traceback
-from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -19,6 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.scripted import SIMULATED, checks_of, ptx_of, run_checks, run_python, said_by_checks
 
 from polytene.codons import arrays, kernels
 from polytene.codons.code import CODONS
@@ -177,28 +171,13 @@ def check_errors_are_those_of_the_cpu() -> None:
         device.count_spans(nine, one, one, chunk_bytes=0)
 
 
-CHECKS: dict[str, Callable[[], None]] = {
-    name: check for name, check in globals().items() if name.startswith("check_")
-}
-
-
-def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+CHECKS = checks_of(globals())
 
 
 @pytest.fixture(scope="module")
 def simulated() -> dict[str, str]:
-    """What each check said under the simulator; nothing if it passed."""
-    done = run_python(__file__, NUMBA_ENABLE_CUDASIM="1")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    """What each check said under the simulator."""
+    return said_by_checks(__file__, **SIMULATED)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -228,31 +207,17 @@ def test_numba_cuda_is_not_imported_by_the_rest() -> None:
 
 @pytest.mark.parametrize("capability", [(7, 5), (8, 0), (9, 0)])
 def test_kernel_compiles_for_real_devices(capability: tuple[int, int]) -> None:
-    from numba import cuda, types
-    from numba.cuda.cudadrv import nvvm
+    from numba import types
 
     from polytene.codons import cuda_kernels
 
-    if not nvvm.is_available():
-        missing = "libnvvm is not installed (CUDA toolkit, or pip install 'numba-cuda[cu12]')"
-        required = os.environ.get("POLYTENE_REQUIRE_TOOLS") == "1"
-        (pytest.fail if required else pytest.skip)(missing)
     numbers = types.int64[::1]
     arguments = (types.uint8[::1], types.int32[::1], numbers, numbers, types.int64)
     signature = types.void(*arguments, types.int32[:, ::1])
-    kernel = cuda_kernels._count_segments.py_func
-    ptx, _ = cuda.compile_ptx(kernel, signature, cc=capability)
-    assert f".target sm_{capability[0]}{capability[1]}" in ptx
+    ptx = ptx_of(cuda_kernels._count_segments, signature, capability)
     assert "atom.shared.add.u32" in ptx
     assert ".f64" not in ptx  # numba joins signed and unsigned integers to floats
 
 
 if __name__ == "__main__":
-    said = {}
-    for name, check in CHECKS.items():
-        try:
-            check()
-            said[name] = ""
-        except Exception:
-            said[name] = traceback.format_exc()
-    print(json.dumps(said))
+    run_checks(CHECKS)

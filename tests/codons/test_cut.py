@@ -14,8 +14,8 @@ import pytest
 import xarray as xr
 
 from polytene.codons import CODONS, genetic_code
-from polytene.codons.adaptation import cai
-from polytene.codons.cut import read_cut, to_cut
+from polytene.codons.measures.adaptation import cai
+from polytene.codons.measures.cut import read_cut, to_cut
 from polytene.codons.result import to_dataset
 from polytene.exceptions import UsageError
 

@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from polytene import codons
-from polytene.codons import records, writer
-from polytene.codons.sets import CODING, SEQUENCES
+from polytene.codons.sets import records, writer
+from polytene.codons.sets.files import CODING, SEQUENCES
 from polytene.exceptions import UsageError
 from polytene.testing import genomes, write_fasta, write_genbank
 
-MODULE = sys.modules["polytene.codons.ingest"]
+MODULE = sys.modules["polytene.codons.sets.ingest"]
 GOOD = ">good\nATGAAATTT\n"
 
 
@@ -224,7 +224,7 @@ def test_a_damaged_manifest_is_a_sentence(tmp_path, ingest, count, text):
 
 
 def test_a_set_that_was_not_finished_is_not_a_set(tmp_path, ingest, count, monkeypatch):
-    link, calls = MODULE._link, []
+    link, calls = MODULE.link_or_copy, []
 
     def dies(source, target):
         calls.append(target)
@@ -233,7 +233,7 @@ def test_a_set_that_was_not_finished_is_not_a_set(tmp_path, ingest, count, monke
         link(source, target)
 
     files = [write_fasta(tmp_path / f"{i}.fa", 1, seed=i + 1) for i in range(3)]
-    monkeypatch.setattr(MODULE, "_link", dies)
+    monkeypatch.setattr(MODULE, "link_or_copy", dies)
     with pytest.raises(KeyboardInterrupt):
         ingest(*files, into=tmp_path / "set")
     monkeypatch.undo()

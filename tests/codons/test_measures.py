@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polytene.codons import CODONS, GENETIC_CODES, genetic_code
-from polytene.codons.adaptation import cai
-from polytene.codons.measures import enc, gc3s
+from polytene.codons.measures.adaptation import cai
+from polytene.codons.measures.enc import enc, gc3s
 from polytene.exceptions import UsageError
 
 COUNTS = st.lists(st.integers(0, 40) | st.just(0), min_size=64, max_size=64)
@@ -218,7 +218,7 @@ def test_methods_and_references_that_cannot_be_used_say_why():
 def test_a_reference_may_lie_in_any_order_and_in_a_file(shared_data):
     path = shared_data / "codons" / "tables" / "Eecoli_high.cut"
     usage = table(np.arange(64), codes=[11])
-    from polytene.codons.cut import read_cut
+    from polytene.codons.measures.cut import read_cut
 
     reference = read_cut(path)
     mixed = reference["count"].isel(codon=np.random.default_rng(1).permutation(64))

@@ -12,12 +12,12 @@ from click.testing import CliRunner
 
 from polytene.cli import Rooms
 from polytene.codons import to_wide, write
-from polytene.codons.adaptation import cai
-from polytene.codons.measures import enc, gc3s
-from polytene.codons.measures_cli import COMMANDS
-from polytene.codons.pairs_cli import pairs
+from polytene.codons.measures.adaptation import cai
+from polytene.codons.measures.cli import COMMANDS
+from polytene.codons.measures.enc import enc, gc3s
+from polytene.codons.measures.usage import read_usage
+from polytene.codons.pairs.cli import pairs
 from polytene.codons.result import rscu
-from polytene.codons.usage import read_usage
 from polytene.testing import write_genbank, write_set
 
 QUIET = ("--no-progress", "--workers", "1")

@@ -12,12 +12,12 @@ from Bio import SeqIO
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from polytene.codons import packed_counts, packed_kernels
 from polytene.codons.arrays import count_array
 from polytene.codons.kernels import Softmask, count_spans
-from polytene.codons.packed import ENCODINGS, PACKED, count_packed, pack, unpack, warm
-from polytene.codons.packed_counts import _PAIRS_FROM, count_rows
-from polytene.codons.packed_kernels import LONGEST, Packed, Runs, pack_spans, unpack_rows
+from polytene.codons.packed import counts, kernels
+from polytene.codons.packed.columns import ENCODINGS, PACKED, count_packed, pack, unpack, warm
+from polytene.codons.packed.counts import _PAIRS_FROM, count_rows
+from polytene.codons.packed.kernels import LONGEST, Packed, Runs, pack_spans, unpack_rows
 from polytene.exceptions import BadInput, UsageError
 from polytene.testing import genomes
 
@@ -254,7 +254,7 @@ class TestCount:
 
     @given(size=st.integers(0, 60), at=st.integers(0, 60), codons=st.integers(0, 99))
     def test_no_word_leaves_the_data(self, size: int, at: int, codons: int) -> None:
-        words = packed_counts._words(np.zeros(size, np.uint8), at, codons)
+        words = counts._words(np.zeros(size, np.uint8), at, codons)
         fitting = [n for n in range(codons // 8 + 1) if n == 0 or at + 6 * (n - 1) + 8 <= size]
         assert words == max(fitting)
 
@@ -441,13 +441,13 @@ def test_warm_compiles_one_version_of_each_kernel() -> None:
     count_packed(pack(array), softmask="skip")
     unpack(pack(array[1:]), BYTES)
     for kernel in (
-        packed_kernels._pack,
-        packed_kernels._find_runs,
-        packed_kernels._unpack,
-        packed_kernels._misplaced,
-        packed_kernels._mislettered,
-        packed_counts._count,
-        packed_counts._ambiguous,
+        kernels._pack,
+        kernels._find_runs,
+        kernels._unpack,
+        kernels._misplaced,
+        kernels._mislettered,
+        counts._count,
+        counts._ambiguous,
     ):
         assert len(kernel.signatures) == 1
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polytene.codons import CODONS, genetic_code
-from polytene.codons import pair_kernels as kernels
-from polytene.codons.pair_scores import cps, to_table
-from polytene.codons.pair_stage import MOST_GROUPS
-from polytene.codons.pairs import pairs, pairs_plan
+from polytene.codons.pairs import kernels
+from polytene.codons.pairs.run import pairs, pairs_plan
+from polytene.codons.pairs.scores import cps, to_table
+from polytene.codons.pairs.stage import MOST_GROUPS
 from polytene.exceptions import UsageError
 from polytene.testing import write_genbank, write_set
 

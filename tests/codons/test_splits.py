@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from polytene import codons
 from polytene.codons.kernels import AMBIGUOUS
-from polytene.codons.pairs import pairs
-from polytene.codons.records import Records, records
+from polytene.codons.pairs.run import pairs
+from polytene.codons.sets.files import CODING, SEQUENCES
+from polytene.codons.sets.records import Records, records
 from polytene.codons.splits import AFTER, cuts
 from polytene.exceptions import UsageError
 
@@ -161,9 +162,9 @@ def test_a_long_annotated_record_is_cut_between_its_coding_sequences(tmp_path, h
         folder = tmp_path / f"{most}"
         (folder / "cds").mkdir(parents=True)
         coding = [{**c, "row": i} for i, r in enumerate(rows) for c in r.coding]
-        sequences = pa.Table.from_pylist([r.row for r in rows], codons.sets.SEQUENCES)
+        sequences = pa.Table.from_pylist([r.row for r in rows], SEQUENCES)
         pq.write_table(sequences, folder / "x.parquet", row_group_size=3)
-        pq.write_table(pa.Table.from_pylist(coding, codons.sets.CODING), folder / "cds/x.parquet")
+        pq.write_table(pa.Table.from_pylist(coding, CODING), folder / "cds/x.parquet")
         found = [
             codons.count(folder, run_dir=tmp_path / f"{most}.{i}", client=here, **how).result
             for i, how in enumerate(({"mode": "cds", "by": "gene"}, {"frame": 1}, {"frame": 2}))
@@ -196,7 +197,7 @@ def test_six_frames_have_one_start_and_no_usage(tmp_path, here):
 def test_a_fasta_record_that_goes_to_disk_is_cut_like_any_other(tmp_path, monkeypatch):
     path = tmp_path / "x.fa"
     path.write_text(">a one\n" + "ACGTN" * 50 + "\n>b\nACG\n>c\n" + "AC!" * 90 + "\n")
-    monkeypatch.setattr("polytene.codons.records.SPILL", 64)
+    monkeypatch.setattr("polytene.codons.sets.records.SPILL", 64)
     found = Records(path, part_bases=96)
     rows = [r.row for r in records(found)]
     assert [r["length"] for r in rows] == [96, 96, 58, 3]

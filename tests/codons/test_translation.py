@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from polytene.codons import genetic_code
-from polytene.codons.translation import agrees, splice
+from polytene.codons.sets.translation import agrees, splice
 from polytene.formats.coding import Coding
 
 

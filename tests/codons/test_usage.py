@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from polytene.codons import to_long, to_wide, write
-from polytene.codons.usage import group_column, read_usage, recode
+from polytene.codons.measures.usage import group_column, read_usage, recode
 from polytene.exceptions import UsageError
 from polytene.testing import write_genbank
 

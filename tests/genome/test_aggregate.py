@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.genome.plans import cut, plan_of
 
 from polytene.exceptions import BadInput, IncompleteRun, UsageError
-from polytene.genome.aggregate import TYPES, aggregate
 from polytene.genome.chunks import ChunkPlan, chunk_ids
-from polytene.genome.outputs import DONE, PLAN_COPY, TaskNames, find_files, without_output
+from polytene.genome.merging.aggregate import TYPES, aggregate
+from polytene.genome.merging.outputs import DONE, PLAN_COPY, TaskNames, find_files, without_output
 
 PLAN = plan_of([("c1", 0, 50)], [("c1", 50, 90), ("c2", 0, 9)], [("c3", 0, 70)])
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_merged_is_refused(tmp_path, pattern, folder, kind, said)
 HANGS = """
 import sys, time
 from pathlib import Path
-from polytene.genome.merge_files import whole_file
+from polytene.genome.merging.files import whole_file
 with whole_file(Path(sys.argv[1])) as write:
     write(b"half")
     print("begun", flush=True)
@@ -250,7 +250,7 @@ def test_the_result_does_not_depend_on_the_cuts(tmp_path_factory, k):
 
 PEAK = """
 import sys
-from polytene.genome.aggregate import aggregate
+from polytene.genome.merging.aggregate import aggregate
 aggregate(sys.argv[1], "*.tsv", sys.argv[1] + "/all", "merge_tsv")
 print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 """

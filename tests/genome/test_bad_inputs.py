@@ -8,7 +8,7 @@ import pytest
 
 from polytene.exceptions import BadInput
 from polytene.genome import Genome, plan_chunks
-from polytene.genome.genes import read_genes
+from polytene.genome.planning.genes import read_genes
 from polytene.testing.assembly import write_assembly
 
 GENE = "chr1\tx\tgene\t{}\t{}\t.\t+\t.\tID=g\n"

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from polytene.exceptions import BadInput, UsageError
 from polytene.genome import (
     Genome,
-    compose_stage,
     composition,
     composition_plan,
     plan_chunks,
     write_composition,
 )
-from polytene.genome.compose_stage import compose, merge
-from polytene.genome.composition import MEMORY, stages, to_dataset
+from polytene.genome.composition import stage
+from polytene.genome.composition.compose import MEMORY, stages, to_dataset
+from polytene.genome.composition.stage import compose, merge
 
 
 def naive(sequences: dict[str, str], window: int | None, k: int) -> list[dict]:
@@ -86,13 +86,13 @@ def test_as_letter_by_letter(
         lines += [f">s{i}", *(text[j : j + width] for j in range(0, len(text), width))]
     path.write_bytes((newline.join(lines) + newline).encode())
     plan = plan_chunks(path, cost="bp", target_chunks=chunks)
-    before = compose_stage.PIECE
-    compose_stage.PIECE = piece
+    before = stage.PIECE
+    stage.PIECE = piece
     try:
         units = composition_plan(plan, by=by, window=window, k=k, reader=reader)
         found = rows_of(counted(units))
     finally:
-        compose_stage.PIECE = before
+        stage.PIECE = before
     sequences = {f"s{i}": text for i, text in enumerate(texts)}
     assert found == naive(sequences, window if by == "window" else None, k)
 
@@ -184,7 +184,7 @@ def test_memory_is_promised_for_the_rows_of_a_chunk(genome, assembly):
 def test_sums_are_added_up_before_they_grow(genome, monkeypatch):
     units = composition_plan(plan_chunks(genome, n_chunks=3, cost="bp"), window=500, k=3)
     whole = counted(units)
-    monkeypatch.setattr(compose_stage, "MERGE_BYTES", 1)
+    monkeypatch.setattr(stage, "MERGE_BYTES", 1)
     assert counted(units).identical(whole)
 
 

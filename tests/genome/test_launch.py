@@ -14,13 +14,13 @@ from tests.conftest import require_tool
 from tests.genome.plans import HOSTILE, plan_of
 
 from polytene.exceptions import UsageError
-from polytene.genome.aggregate import aggregate
-from polytene.genome.launch import (
+from polytene.genome.merging.aggregate import aggregate
+from polytene.genome.tasks.files import TaskGenerator
+from polytene.genome.tasks.launch import (
     generate_hypershell_command,
     generate_parallel_command,
     generate_xargs_command,
 )
-from polytene.genome.tasks import TaskGenerator
 
 PLAN = plan_of(
     [("chr1", 0, 500)],

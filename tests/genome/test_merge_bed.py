@@ -11,8 +11,8 @@ from tests.conftest import require_tool
 from tests.genome.test_merge_tsv import parts_of
 
 from polytene.exceptions import BadInput
-from polytene.genome.merge_bed import merge_bed
-from polytene.genome.ranks import Ranks
+from polytene.genome.merging.bed import merge_bed
+from polytene.genome.merging.ranks import Ranks
 
 
 def merged(folder, *contents: bytes, seqids=None) -> bytes:

@@ -17,10 +17,10 @@ from tests.genome.test_merge_tsv import parts_of
 
 from polytene.exceptions import BadInput, UsageError
 from polytene.genome.chunks import ChunkPlan
-from polytene.genome.gff_parts import Directives, graphs_of
-from polytene.genome.merge_files import Part
-from polytene.genome.merge_gff import merge_gff
-from polytene.genome.ranks import Ranks
+from polytene.genome.merging.files import Part
+from polytene.genome.merging.gff import merge_gff
+from polytene.genome.merging.gff_parts import Directives, graphs_of
+from polytene.genome.merging.ranks import Ranks
 
 VERSION = b"##gff-version 3\n"
 
@@ -368,7 +368,7 @@ def test_any_annotation_does_not_show_how_it_was_cut(tmp_path_factory, content, 
 
 
 def test_more_than_fits_in_memory(tmp_path, monkeypatch):
-    from polytene.genome import sorter
+    from polytene.genome.merging import sorter
 
     contents = [VERSION + b"".join(gene(f"g{i}.{p}", 1 + 60 * i) for i in range(50)) for p in "abc"]
     whole = merged(tmp_path, *contents)

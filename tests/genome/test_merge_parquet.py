@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from polytene.exceptions import BadInput
-from polytene.genome import merge_parquet as module
-from polytene.genome.merge_files import Part
-from polytene.genome.merge_parquet import merge_parquet
+from polytene.genome.merging import parquet as module
+from polytene.genome.merging.files import Part
+from polytene.genome.merging.parquet import merge_parquet
 
 
 def write(folder, *tables) -> list[Part]:

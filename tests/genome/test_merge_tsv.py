@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polytene.exceptions import BadInput
-from polytene.genome.merge_files import Part
-from polytene.genome.merge_tsv import concat, merge_tsv
+from polytene.genome.merging.files import Part
+from polytene.genome.merging.tables import concat, merge_tsv
 
 
 def parts_of(folder: Path, *contents: bytes, suffix: str = ".tsv") -> list[Part]:

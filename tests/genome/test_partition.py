@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polytene.exceptions import UsageError
-from polytene.genome.atoms import Track, gene_starts, make_axis
-from polytene.genome.partition import partition, parts_needed
+from polytene.genome.planning.atoms import Track, gene_starts, make_axis
+from polytene.genome.planning.partition import partition, parts_needed
 
 
 @st.composite

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from polytene.exceptions import BadInput, UsageError
 from polytene.formats.gff3 import Features, read_features
 from polytene.genome import ChunkPlan, ChunkStrategy, Genome, GenomeChunker, plan_chunks
-from polytene.genome.check import check_plan
-from polytene.genome.genes import read_genes
+from polytene.genome.planning.check import check_plan
+from polytene.genome.planning.genes import read_genes
 
 STRATEGIES = [s.value for s in ChunkStrategy]
 

@@ -14,7 +14,7 @@ from polytene import Plan, Reduction, Stage, Unit
 from polytene.exceptions import UsageError
 from polytene.genome import ChunkPlan, Genome, GenomicChunk, plan_chunks
 from polytene.genome.commands import command_plan, run_commands
-from polytene.genome.measured import measured_rows
+from polytene.genome.planning.measured import measured_rows
 from polytene.genome.units import chunk_of, unit_plan
 
 
@@ -128,7 +128,7 @@ def test_a_command_that_fails_is_quarantined(plan, here, tmp_path, command, said
 
 def test_a_command_that_hangs_is_ended(plan, here, tmp_path):
     command = "touch {output_dir}/{chunk_id}; case {chunk_id} in *3) sleep 600;; esac"
-    outcome = run(plan, tmp_path, command, here, timeout=3)
+    outcome = run(plan, tmp_path, command, here, timeout=8)
     assert [f.key for f in outcome.quarantined] == ["chunk_0003"]
     assert len(outcome.result) == 5
 

@@ -12,15 +12,15 @@ from tests.genome.test_launch import PLAN as HOSTILE_PLAN
 from tests.genome.test_launch import ROWS, TEMPLATE, program
 
 from polytene.exceptions import UsageError
-from polytene.genome.aggregate import aggregate
-from polytene.genome.sbatch import EXECUTORS, example_sbatch, write_example_sbatch
-from polytene.genome.slurm_env import (
+from polytene.genome.merging.aggregate import aggregate
+from polytene.genome.tasks.files import TaskGenerator
+from polytene.genome.tasks.sbatch import EXECUTORS, example_sbatch, write_example_sbatch
+from polytene.genome.tasks.slurm_env import (
     get_chunk_for_task,
     get_slurm_resources,
     get_slurm_task_id,
     is_slurm_job,
 )
-from polytene.genome.tasks import TaskGenerator
 
 PLAN = plan_of([("c1", 0, 50)], [("c1", 50, 90), ("c2", 0, 9)], [("c3", 0, 70)])
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polytene.genome import sorter as module
-from polytene.genome.sorter import Sorter
+from polytene.genome.merging import sorter as module
+from polytene.genome.merging.sorter import Sorter
 
 KEYS = st.tuples(st.integers(0, 3), st.integers(0, 5), st.integers(-3, 0))
 

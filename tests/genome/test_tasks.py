@@ -11,8 +11,8 @@ from tests.genome.plans import plan_of
 from polytene.exceptions import UsageError
 from polytene.formats.regions import Region
 from polytene.genome.chunks import ChunkPlan, GenomicChunk
-from polytene.genome.outputs import DONE, PLAN_COPY
-from polytene.genome.tasks import TaskGenerator
+from polytene.genome.merging.outputs import DONE, PLAN_COPY
+from polytene.genome.tasks.files import TaskGenerator
 
 PLAN = plan_of([("c1", 0, 50)], [("c1", 50, 90), ("c2", 0, 9)], [("c3", 0, 70)])
 PLACE = "x {seqid}:{start}-{end} > {output_dir}/{chunk_id}.tsv"

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from tests.genome.plans import plan_of
 
 from polytene.cli import polytene
-from polytene.genome.outputs import PLAN_COPY
-from polytene.genome.sbatch import EXECUTORS
+from polytene.genome.merging.outputs import PLAN_COPY
+from polytene.genome.tasks.sbatch import EXECUTORS
 
 PLAN = plan_of([("c1", 0, 50)], [("c1", 50, 90), ("c2", 0, 9)], [("c3", 0, 70)])
 COMMAND = "printf 's\\n{seqid}\\n' > {output_dir}/{chunk_id}.tsv"

@@ -12,8 +12,8 @@ from tests.genome.plans import HOSTILE
 from polytene.exceptions import UsageError
 from polytene.formats.regions import Region
 from polytene.genome.chunks import GenomicChunk
-from polytene.genome.shell import quoting
-from polytene.genome.templates import (
+from polytene.genome.tasks.shell import quoting
+from polytene.genome.tasks.templates import (
     PLACEHOLDERS,
     check_template,
     each_interval,

@@ -10,8 +10,8 @@ from tests.genome.plans import HOSTILE, plan_of
 
 from polytene.exceptions import UsageError
 from polytene.genome.chunks import ChunkPlan
-from polytene.genome.outputs import DONE
-from polytene.genome.tasks import TaskGenerator
+from polytene.genome.merging.outputs import DONE
+from polytene.genome.tasks.files import TaskGenerator
 
 PLAN = plan_of(
     [("c1", 999, 2000)], [("c2", 0, 9), ("c3", 0, 5)], *([(name, 5, 50)] for name in HOSTILE)

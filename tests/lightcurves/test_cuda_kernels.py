@@ -1,20 +1,13 @@
 """The search on a CUDA device, without one: simulated, compiled for real ones, and refused.
 
-The simulator must be chosen before numba is imported, so its checks run in a process of their own:
-this file as a script.
+The simulator is chosen before numba is imported: see :mod:`tests.scripted`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import traceback
-from collections.abc import Callable
-
 import numpy as np
 import pytest
+from tests.scripted import SIMULATED, checks_of, ptx_of, run_checks, run_python, said_by_checks
 
 from polytene import lightcurves as lc
 from polytene.exceptions import PreflightError, UsageError
@@ -88,28 +81,13 @@ def check_what_does_not_fit_is_refused() -> None:
             cuda_kernels.scores_on_device([series], grid, SNR, False, threads=threads)
 
 
-CHECKS: dict[str, Callable[[], None]] = {
-    name: check for name, check in globals().items() if name.startswith("check_")
-}
-
-
-def run_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+CHECKS = checks_of(globals())
 
 
 @pytest.fixture(scope="module")
 def simulated() -> dict[str, str]:
-    """What each check said under the simulator; nothing if it passed."""
-    done = run_python(__file__, NUMBA_ENABLE_CUDASIM="1")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    """What each check said under the simulator."""
+    return said_by_checks(__file__, **SIMULATED)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -131,31 +109,18 @@ def test_numba_cuda_is_not_imported_by_the_rest() -> None:
 
 @pytest.mark.parametrize("capability", [(7, 5), (8, 0), (9, 0)])
 def test_kernel_compiles_for_real_devices(capability: tuple[int, int]) -> None:
-    from numba import cuda, types
-    from numba.cuda.cudadrv import nvvm
+    from numba import types
 
     from polytene.lightcurves import cuda_kernels
 
-    if not nvvm.is_available():
-        missing = "libnvvm is not installed (CUDA toolkit, or pip install 'numba-cuda[cu12]')"
-        required = os.environ.get("POLYTENE_REQUIRE_TOOLS") == "1"
-        (pytest.fail if required else pytest.skip)(missing)
     floats, ints = types.float64[::1], types.int64[::1]
     signature = types.void(
         floats, floats, ints, floats, floats, ints, ints, ints,
         types.float64, types.int64, types.int64, types.int64, types.float64[:, ::1],
     )  # fmt: skip
-    ptx, _ = cuda.compile_ptx(cuda_kernels._spectrum.py_func, signature, cc=capability)
-    assert f".target sm_{capability[0]}{capability[1]}" in ptx
+    ptx = ptx_of(cuda_kernels._spectrum, signature, capability)
     assert "atom.shared.add.f64" in ptx
 
 
 if __name__ == "__main__":
-    said = {}
-    for name, check in CHECKS.items():
-        try:
-            check()
-            said[name] = ""
-        except Exception:
-            said[name] = traceback.format_exc()
-    print(json.dumps(said))
+    run_checks(CHECKS)

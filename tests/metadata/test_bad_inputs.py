@@ -8,9 +8,9 @@ import random
 import pytest
 
 from polytene.exceptions import BadInput, TooManyFailures, UsageError
-from polytene.metadata.parse import parse_bytes
-from polytene.metadata.schema import KINDS, REASONS, WARNINGS
-from polytene.metadata.tables import to_tables
+from polytene.metadata.parser.parse import parse_bytes
+from polytene.metadata.parser.schema import KINDS, REASONS, WARNINGS
+from polytene.metadata.parser.tables import to_tables
 from polytene.testing import write_archive, write_dump, write_package_set
 
 ODD = {

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from polytene import metadata
 from polytene.cli import polytene
-from polytene.metadata.schema import REASONS
+from polytene.metadata.parser.schema import REASONS
 from polytene.testing import write_archive, write_dump
 
 RUN = ["--no-progress", "--shard-bytes", "200KiB"]

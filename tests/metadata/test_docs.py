@@ -14,7 +14,7 @@ import pytest
 from polytene import metadata
 from polytene.command import RunOptions
 from polytene.metadata.cli import group
-from polytene.metadata.schema import COLUMNS, NAMED, REASONS, WARNINGS
+from polytene.metadata.parser.schema import COLUMNS, NAMED, REASONS, WARNINGS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "metadata.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.metadata.mutations import damaged
 
-from polytene.metadata.parse import parse_bytes
+from polytene.metadata.parser.parse import parse_bytes
 from polytene.testing.dump import generated
 
 CASES = int(os.environ.get("POLYTENE_FUZZ", "4000"))

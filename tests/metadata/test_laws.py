@@ -17,8 +17,8 @@ from tests.metadata.conftest import published
 from polytene import Reduction, Stage, metadata, run
 from polytene.exceptions import PlanChanged
 from polytene.metadata.plan import TreeShards, parse_plan
+from polytene.metadata.sources.tree import list_tree
 from polytene.metadata.stages import parse_shard
-from polytene.metadata.tree import list_tree
 from polytene.testing import write_archive, write_dump
 
 

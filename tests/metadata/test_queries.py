@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from polytene import metadata
 from polytene.exceptions import UsageError
-from polytene.metadata.condition import read_condition
+from polytene.metadata.kb.condition import read_condition
 from polytene.testing import write_archive
 
 

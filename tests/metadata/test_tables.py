@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from polytene.metadata.parse import parse_bytes
-from polytene.metadata.schema import COLUMNS, KINDS, SCHEMAS
-from polytene.metadata.tables import to_tables
+from polytene.metadata.parser.parse import parse_bytes
+from polytene.metadata.parser.schema import COLUMNS, KINDS, SCHEMAS
+from polytene.metadata.parser.tables import to_tables
 
 
 def rows(data: bytes, table: str, submission: str | None = None) -> list[dict]:

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polytene.exceptions import BadInput
-from polytene.metadata.cut import cut
 from polytene.metadata.plan import TreeShards
-from polytene.metadata.tar import TarReader, is_tar
-from polytene.metadata.tree import Listing
+from polytene.metadata.sources.cut import cut
+from polytene.metadata.sources.tar import TarReader, is_tar
+from polytene.metadata.sources.tree import Listing
 
 FORMATS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
 

@@ -15,7 +15,7 @@ from distributed import Client
 from tests.conftest import require_tool, threads
 
 from polytene import rnaseq
-from polytene.formats.downloads import Patience
+from polytene.formats.remote import Patience
 from polytene.testing import Archive, write_reads, write_transcripts
 
 READS = 400

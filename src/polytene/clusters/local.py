@@ -7,8 +7,8 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from dask.utils import format_bytes, parse_bytes, parse_timedelta
 from distributed import Client, LocalCluster
 
 from polytene.clusters.guard import TreeMemory
+from polytene.clusters.nanny import PatientNanny
+from polytene.clusters.security import security
 from polytene.exceptions import PreflightError, UsageError
 
 logger = logging.getLogger(__name__)
@@ -25,23 +27,69 @@ logger = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 TOLD_BY_US = ("distributed.scheduler", "distributed.worker", "distributed.nanny")
 WORKER_TTL = "60s"
+LIVE_PAGE = "polytene.watch.live"  # a module that the scheduler loads by itself
 LEAST_MEMORY = 512 << 20
 
 
 @contextmanager
 def open_local(settings: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[Client]:
     """Start a local cluster: ``settings`` over the configuration, ``overrides`` over both."""
+    with on_this_host(settings, overrides, _cluster) as client:
+        yield client
+
+
+@contextmanager
+def on_this_host(
+    settings: Mapping[str, Any],
+    overrides: Mapping[str, Any],
+    start: Callable[[Mapping[str, Any], Mapping[str, Any]], LocalCluster],
+) -> Iterator[Client]:
+    """Start a cluster whose processes all run here: bound to loopback, closed to other users.
+
+    ``start(about, common)`` makes it of what the user asked for and of the arguments that every
+    such cluster takes.
+    """
     check_main_guard()
     with dask.config.set(dask.config.merge(dask.config.config, settings)), _quiet():
-        about = {k.replace("-", "_"): v for k, v in dask.config.get("polytene.cluster").items()}
-        about |= overrides
+        about = _flat(dask.config.get("polytene.cluster")) | dict(overrides)
         port = free_port(int(about["dashboard_port"]))
-        with dask.config.set(_safe_settings(port)), _cluster(about, port) as made:
-            with Client(made) as client:
-                _wait(client, about["start_timeout"])
-                client.register_plugin(TreeMemory())
-                _announce(client)
-                yield client
+        with ExitStack() as stack:
+            tls = stack.enter_context(security(about["tls"], days=float(about["tls_days"])))
+            stack.enter_context(dask.config.set(_safe_settings(port)))
+            common = {
+                "host": HOST,
+                "dashboard_address": f"{HOST}:{port}",
+                "silence_logs": logging.ERROR,
+                "security": tls,
+                "worker_class": PatientNanny,
+            }
+            made = stack.enter_context(_started(about, common, start))
+            client = stack.enter_context(Client(made))
+            _wait(client, about["start_timeout"])
+            client.register_plugin(TreeMemory())
+            _announce(client, tls is not None)
+            yield client
+
+
+def _flat(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by the names of options, those of sections included."""
+    found: dict[str, Any] = {}
+    for name, value in section.items():
+        found |= _flat(value) if isinstance(value, Mapping) else {name.replace("-", "_"): value}
+    return found
+
+
+def _started(
+    about: Mapping[str, Any],
+    common: Mapping[str, Any],
+    start: Callable[[Mapping[str, Any], Mapping[str, Any]], LocalCluster],
+) -> LocalCluster:
+    try:
+        return start(about, common)
+    except ValueError as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"a cluster cannot be made of {dict(about)}: {error}") from None
 
 
 @contextmanager
@@ -62,32 +110,27 @@ def _safe_settings(port: int) -> dict[str, Any]:
     dashboard = "distributed.scheduler.dashboard.bokeh-application.allow_websocket_origin"
     return {
         "distributed.scheduler.allowed-failures": 0,  # polytene hears of the first death
+        "distributed.scheduler.preload": [LIVE_PAGE],
         "distributed.scheduler.worker-ttl": WORKER_TTL,  # a worker that is stopped is replaced
         dashboard: [f"{HOST}:{port}", f"localhost:{port}"],
     }
 
 
-def _cluster(about: Mapping[str, Any], port: int) -> LocalCluster:
-    try:
-        limit = about["memory_limit"]
-        if limit != "auto":
-            limit = parse_bytes(limit)
-        return LocalCluster(
-            n_workers=_at_least_one(about, "workers", default_workers()),
-            threads_per_worker=_at_least_one(about, "threads", 1),
-            memory_limit=limit,
-            host=HOST,
-            dashboard_address=f"{HOST}:{port}",
-            silence_logs=logging.ERROR,
-        )
-    except ValueError as error:
-        raise UsageError(f"a local cluster cannot be made of {dict(about)}: {error}") from None
+def _cluster(about: Mapping[str, Any], common: Mapping[str, Any]) -> LocalCluster:
+    limit = about["memory_limit"]
+    return LocalCluster(
+        n_workers=count_of(about, "workers", default_workers()),
+        threads_per_worker=count_of(about, "threads", 1),
+        memory_limit=limit if limit == "auto" else parse_bytes(limit),
+        **common,
+    )
 
 
-def _at_least_one(about: Mapping[str, Any], name: str, default: int) -> int:
+def count_of(about: Mapping[str, Any], name: str, default: int, least: int = 1) -> int:
+    """Return a setting that is a whole number, or its default where it is None."""
     value = about[name] if about[name] is not None else default
-    if int(value) != value or value < 1:
-        raise ValueError(f"{name} is {value!r}: a whole number from 1")
+    if int(value) != value or value < least:
+        raise ValueError(f"{name} is {value!r}: a whole number from {least}")
     return int(value)
 
 
@@ -128,15 +171,16 @@ def _seconds(timeout: str | float) -> float:
         raise UsageError(f"start_timeout is {timeout!r}: give a time such as '60s'") from None
 
 
-def _announce(client: Client) -> None:
+def _announce(client: Client, encrypted: bool) -> None:
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     limits = {w["memory_limit"] for w in workers}
     threads = {w["nthreads"] for w in workers}
     logger.info(
-        "%d workers x %s threads, memory limit %s each; dashboard %s",
+        "%d workers x %s threads, memory limit %s each%s; dashboard %s",
         len(workers),
         "/".join(map(str, sorted(threads))),
         "/".join(format_bytes(n) for n in sorted(limits)),
+        ", TLS" if encrypted else "",
         client.dashboard_link,
     )
 

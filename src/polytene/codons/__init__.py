@@ -5,20 +5,20 @@
 ``rscu``, ``enc``, ``cai``, ``gc3s`` and ``compare`` read the counts; ``pairs`` counts neighbours.
 """
 
-from polytene.codons.adaptation import cai
 from polytene.codons.arrays import count_array
 from polytene.codons.code import CODONS, GENETIC_CODES, GeneticCode, genetic_code
-from polytene.codons.compare import compare
-from polytene.codons.cut import read_cut, to_cut
-from polytene.codons.ingest import ingest, ingest_plan
-from polytene.codons.measures import enc, gc3s
-from polytene.codons.pair_scores import cps
-from polytene.codons.pairs import pairs, pairs_plan
+from polytene.codons.measures.adaptation import cai
+from polytene.codons.measures.compare import compare
+from polytene.codons.measures.cut import read_cut, to_cut
+from polytene.codons.measures.enc import enc, gc3s
+from polytene.codons.measures.usage import read_usage, recode
+from polytene.codons.pairs.run import pairs, pairs_plan
+from polytene.codons.pairs.scores import cps
 from polytene.codons.plan import Batch, plan
-from polytene.codons.rechunk import rechunk, rechunk_plan
 from polytene.codons.result import rscu, to_long, to_wide, write
 from polytene.codons.run import count, reduction, stages
-from polytene.codons.usage import read_usage, recode
+from polytene.codons.sets.ingest import ingest, ingest_plan
+from polytene.codons.sets.rechunk import rechunk, rechunk_plan
 
 __all__ = [
     "CODONS",

@@ -14,11 +14,11 @@ import xarray as xr
 
 from polytene import codons
 from polytene.codons.device import Device
-from polytene.codons.measures_cli import COMMANDS
+from polytene.codons.measures.cli import COMMANDS
 from polytene.codons.options import CODE, batch_options
-from polytene.codons.pairs_cli import pairs
+from polytene.codons.pairs.cli import pairs
 from polytene.codons.run import count_plan
-from polytene.codons.sets_cli import ingest, rechunk
+from polytene.codons.sets.cli import ingest, rechunk
 from polytene.codons.show import long_table
 from polytene.command import RunOptions, execute, finish, run_dir_of, run_options, say
 from polytene.core.outcome import Outcome

@@ -13,7 +13,7 @@ from polytene.codons.arrays import spans
 from polytene.codons.groups import Counted
 from polytene.codons.kernels import Bytes, Softmask
 from polytene.codons.reading import Slice
-from polytene.codons.sets import CODING
+from polytene.codons.sets.files import CODING
 from polytene.exceptions import BadInput
 from polytene.formats.parquet import Footer, read_footer
 

@@ -32,7 +32,7 @@ def usage_map(result: xr.Dataset, title: str) -> str:
     shown = result.isel(group=slice(MOST)).sortby("transl_table")
     values = rscu(shown).values
     data = _cells(shown, values)
-    columns = [(acids, CODONS[i]) for i, acids in _order(shown)]
+    columns = [(acids, CODONS[i]) for i, acids in codon_order(shown)]
     rows = list(dict.fromkeys(data["row"]))
     plot = figure(
         title=f"{title}: relative synonymous codon usage (1: even use within the amino acid)",
@@ -61,7 +61,7 @@ def usage_map(result: xr.Dataset, title: str) -> str:
     return page
 
 
-def _order(result: xr.Dataset) -> list[tuple[int, str]]:
+def codon_order(result: xr.Dataset) -> list[tuple[int, str]]:
     """Return the codons by amino acid under the first group's code, stops last."""
     acids = result["amino_acid"].values[0].tolist()
     order = sorted(range(64), key=lambda i: (acids[i] == "*", acids[i], i))
@@ -80,7 +80,7 @@ def _cells(result: xr.Dataset, values: np.ndarray[Any, Any]) -> dict[str, list[A
         )
     ]
     n = len(rows)
-    column = {i: (acid, CODONS[i]) for i, acid in _order(result)}
+    column = {i: (acid, CODONS[i]) for i, acid in codon_order(result)}
     return {
         "column": [column[i] for i in range(64)] * n,
         "row": [row for row in rows for _ in range(64)],

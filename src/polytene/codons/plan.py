@@ -15,7 +15,7 @@ from polytene.codons.code import CODONS
 from polytene.codons.code import genetic_code as known_code
 from polytene.codons.kernels import Softmask
 from polytene.codons.sample import Sample, draw
-from polytene.codons.sets import coding_file, find_files, is_annotated
+from polytene.codons.sets.files import coding_file, find_files, is_annotated
 from polytene.core.canonical import digest
 from polytene.core.keys import safe_key
 from polytene.core.plan import Plan, Unit

@@ -15,10 +15,15 @@ from polytene.codons.arrays import spans
 from polytene.codons.device import Counters, Device, counters
 from polytene.codons.groups import WIDTH
 from polytene.codons.kernels import Int64s, Softmask, count_spans
-from polytene.codons.packed import PACKED, count_packed, unpack, unpack_tail
+from polytene.codons.packed.columns import PACKED, count_packed, unpack, unpack_tail
 from polytene.codons.plan import CODING_COLUMNS, Batch
 from polytene.codons.sample import hash_ids
-from polytene.codons.sets import check_column_type, check_group_type, check_numbers, string_column
+from polytene.codons.sets.files import (
+    check_column_type,
+    check_group_type,
+    check_numbers,
+    string_column,
+)
 from polytene.codons.splits import COLUMNS as PLACE
 from polytene.codons.splits import Bools, Place, seams
 from polytene.exceptions import BadInput, Rejected

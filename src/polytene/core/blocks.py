@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -19,6 +18,7 @@ from polytene.core.parts import Ref
 from polytene.core.saved import footprint_of, read_block
 from polytene.core.scratch import host_home, scratch_in
 from polytene.core.stage import Leg, Partial
+from polytene.core.usage import Usage
 from polytene.core.values import Form, check_form, encode, form_of
 from polytene.exceptions import Rejected
 
@@ -121,7 +121,7 @@ def part_name(leg: str, item: Item, epoch: int) -> str:
 
 
 def _block(job: Job, item: Item) -> dict[str, Json]:
-    start = time.perf_counter()
+    usage = Usage()
     name = part_name(job.leg.fingerprint, item, job.epoch)
     about: dict[str, Json] = {"block": item.block, "kept": 0, "retry_after": None, "room": None}
     if parts.is_committed(job.root, name):  # Dask may run a task twice
@@ -132,14 +132,14 @@ def _block(job: Job, item: Item) -> dict[str, Json]:
         old = entries(job.root, item.kept)
         host = host_home(job.root, job.epoch, item.host) if item.host else None
         with scratch_in(job.scratch, host), gate.entered(alone=item.roomy):
-            start = time.perf_counter()
+            usage = Usage()
             done = _entries(job, item, units, before, old)
             receipt = _commit(job, item, name, done, _holds(units, done))
         about["kept"] = sum(e.failure is None for e in old)
         about["retry_after"] = max((e.retry_after for e in done if e.retry_after), default=None)
         if any(e.failure and e.failure[2] == "memory" for e in done):
             about["room"] = memory_cap(item.roomy)
-    return {**receipt, **about, "seconds": time.perf_counter() - start}
+    return {**receipt, **about, "usage": usage.taken()}
 
 
 def _entries(

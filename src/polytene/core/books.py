@@ -98,6 +98,11 @@ class Books:
         self.breaker.settled(units, said)
 
     @property
+    def n_failures(self) -> int:
+        """How many units failed and items were rejected."""
+        return len(self._failures)
+
+    @property
     def quarantined(self) -> list[Failure]:
         """Units that failed, in plan order."""
         return [f for _, _, f in sorted(self._failures, key=_place) if f.item is None]

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
+import dask
+from dask.utils import parse_timedelta
 from distributed import KilledWorker
 from distributed.comm import CommClosedError
 
 from polytene.core import blocks, parts
 from polytene.core.blocks import Job
 from polytene.core.books import Books
+from polytene.core.events import Working
 from polytene.core.flights import Flights
 from polytene.core.hosts import Keeper, Workers
 from polytene.core.isolate import cap_of
@@ -26,6 +29,7 @@ from polytene.core.ledger import Ledger
 from polytene.core.limits import Limits
 from polytene.core.orders import Orders
 from polytene.core.parts import Ref
+from polytene.core.pulse import Pulse
 from polytene.core.reduce import Node, Reduction, fold
 from polytene.core.resume import Standing
 from polytene.core.retry import Retries
@@ -45,7 +49,6 @@ GATHER = 0.1
 POLL = 0.005
 TAIL = 8
 LOOK = 1.0
-NO_WORKERS = 60.0
 GONE = "the cluster is gone; what is done is safe, give the command again"
 
 
@@ -86,9 +89,11 @@ class Drive:
         self.retries = Retries(base=settings.retry_seconds)
         self.flights = Flights(client)
         self.orders = Orders(plan, standing)
+        self.pulse = Pulse(client, plan, books, self.window.leases, self.flights.token)
         self.deaths: Counter[Any] = Counter()
         self.resumed: dict[tuple[int, int], int] = {}
         self._looked = self._with_workers = time.monotonic()
+        self._patience = parse_timedelta(dask.config.get("polytene.no-workers-timeout"))
 
     def _window(self, settings: Settings) -> Window:
         limits = Limits(settings.limits)
@@ -126,15 +131,18 @@ class Drive:
         """Work until nothing is left, or until ``stop`` says so and what runs has landed."""
         stopping = False
         try:
+            self.books.on_event(Working(self.threads, self.pulse.page()))
             while True:
                 if not stopping and stop():
                     stopping = True
                     self._recall()
                 if not stopping:
                     self._submit()
+                self.pulse.beat(len(self.flights))
                 if not self.flights and (stopping or not self.window.waiting):
                     break
                 self._settle(self._landed(stopping))
+            self.pulse.beat(0, over=True)
         except OSError as error:
             if isinstance(error, PolyteneError) or not self._gone(error):
                 raise
@@ -185,7 +193,7 @@ class Drive:
             [self.orders.pack(task) for task in tasks],
             [f"{part.name}-{leg}.{task.blocks[0]}" for task in tasks],
             priority=leg,
-            needs=part.needs,
+            needs=self.workers.asks(part.needs),
             where=where,
         )
         if where in self.workers.about:
@@ -193,7 +201,8 @@ class Drive:
 
     def _send_folds(self, nodes: list[Node]) -> None:
         names = [f"fold-node{node.level}.{node.index}" for node in nodes]
-        self.flights.send(self.fold, nodes, nodes, names, priority=10)
+        needs = self.workers.asks({})
+        self.flights.send(self.fold, nodes, nodes, names, priority=10, needs=needs)
 
     def _landed(self, stopping: bool) -> list[Future]:
         """Wait for futures; many are taken at once while there is enough in flight."""
@@ -223,11 +232,11 @@ class Drive:
             self._looked = now
             self._look()
             self._with_workers = now if self._has_workers() else self._with_workers
-            if now - self._with_workers > NO_WORKERS:
+            if now - self._with_workers > self._patience:
                 able = " on a host that has what all stages need" if self.keeper else ""
                 raise Interrupted(
-                    f"the cluster has had no worker{able} for {NO_WORKERS:.0f} s; what is done is "
-                    "safe, give the command again"
+                    f"the cluster has had no worker{able} for {self._patience:.0f} s; what is done "
+                    "is safe, give the command again"
                 )
 
     def _has_workers(self) -> bool:
@@ -273,15 +282,16 @@ class Drive:
 
     def _take(self, task: Task, receipt: dict[str, Any]) -> None:
         leg = task.leg
-        about = {k: receipt.pop(k) for k in ("block", "kept", "retry_after", "room", "seconds")}
+        about = {k: receipt.pop(k) for k in ("block", "kept", "retry_after", "room", "usage")}
+        usage = about.pop("usage")
         block, ref = about["block"], Ref(receipt["part"], receipt["digest"])
         about["kept"] = self.resumed.setdefault((leg, block), about["kept"])
         replaced, _ = self.standing.kept.pop((leg, block), (None, ()))
         old = replaced.name if replaced else self.standing.stale.pop((leg, block), ref.name)
         if old != ref.name:
             parts.remove(self.plan.folder, old)
-        self.window.measured(leg, about["seconds"])
-        self.ledger.add({**receipt, "seconds": round(about["seconds"], 4)})
+        self.window.measured(leg, usage["seconds"])
+        self.ledger.add({**receipt, **usage})
         failed = [(f[3], about["retry_after"]) for f in receipt["failures"]]
         if any(f[0] == "memory" for f in failed) and not self._is_roomier(task, about["room"]):
             failed = [f for f in failed if f[0] != "memory"]
@@ -295,7 +305,8 @@ class Drive:
             self.standing.source.pop(block, None)
             self.resumed.pop((leg, block))
             self._leave(block)
-            self.books.take(block, {**receipt, **about}, resumed=False)
+            seconds = usage["seconds"]
+            self.books.take(block, {**receipt, **about, "seconds": seconds}, resumed=False)
 
     def _is_roomier(self, task: Task, room: int | None) -> bool:
         """Whether some worker has more memory for one unit than ``room``, which was too little."""

@@ -30,6 +30,15 @@ class Begun(Event):
 
 
 @dataclass(frozen=True)
+class Working(Event):
+    """There is work, and a cluster for it."""
+
+    threads: int
+    page: str | None
+    """Address of the live page of runs, where the scheduler has one."""
+
+
+@dataclass(frozen=True)
 class Settled(Event):
     """A block has come to its end."""
 

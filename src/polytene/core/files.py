@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from polytene.core.chaos import point
 from polytene.exceptions import NoSpace
 
 READ = 1 << 16
@@ -38,7 +40,9 @@ def write_bytes(path: str | Path, data: bytes, *, sync: bool = True) -> None:
     try:
         with full_disk_named(Path(path)):
             _write_new(draft, data, sync=sync)
+        point("file.written")
         os.replace(draft, path)
+        point("file.renamed")
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
@@ -47,6 +51,7 @@ def write_bytes(path: str | Path, data: bytes, *, sync: bool = True) -> None:
 def _write_new(path: str, data: bytes, *, sync: bool) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
+        point("file.created")
         left = memoryview(data)
         while left:
             left = left[os.write(handle, left) :]
@@ -54,6 +59,22 @@ def _write_new(path: str, data: bytes, *, sync: bool) -> None:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Let ``target`` hold what ``source`` holds, without a copy where the disk allows it."""
+    if target.exists() and target.samefile(source):
+        return
+    draft = target.with_name(f".{target.name}.{unique()}.tmp")
+    try:
+        try:
+            os.link(source, draft)
+        except OSError:  # no hard links here
+            with full_disk_named(target):
+                shutil.copyfile(source, draft)
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def read_bytes(path: str) -> bytes:

@@ -28,7 +28,7 @@ class Flights:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._pool = as_completed(loop=client.loop, raise_errors=False)
-        self._token, self._count = uuid.uuid4().hex[:8], count(1)
+        self.token, self._count = uuid.uuid4().hex[:8], count(1)
         self._flying: dict[str, tuple[Any, Future]] = {}
         self._bound: dict[str, str] = {}
 
@@ -50,7 +50,7 @@ class Flights:
         futures = self._client.map(
             function,
             given,
-            key=[f"{name}.{next(self._count)}-{self._token}" for name in names],
+            key=[f"{name}.{next(self._count)}-{self.token}" for name in names],
             priority=priority,
             pure=False,
             retries=0,

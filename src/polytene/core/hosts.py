@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PREFIX = "host."
+CORE = "CPU"
 GRACE = 15.0
 CLOSE_SECONDS = 20.0
 
@@ -66,9 +67,22 @@ class Workers:
         address = max(limits, key=lambda a: (limits[a], a), default=None)
         return None if address is None else (address, limits[address])
 
+    def asks(self, need: Want) -> Want:
+        """Return what a task asks of its worker: what it needs, else a core where some offer those.
+
+        In a cluster with GPUs, the workers that have none offer ``CPU``: what needs nothing goes
+        there and does not stand before a GPU.
+        """
+        offered = any(CORE in _resources(about) for about in self.about.values())
+        return {CORE: 1} if offered and not need else need
+
     def _owns(self, address: str, need: Want) -> bool:
-        owned = self.about[address].get("resources") or {}
-        return all(owned.get(name, 0) >= amount for name, amount in need.items())
+        owned = _resources(self.about[address])
+        return all(owned.get(name, 0) >= amount for name, amount in self.asks(need).items())
+
+
+def _resources(about: dict[str, Any]) -> dict[str, float]:
+    return about.get("resources") or {}
 
 
 class Hosts:
@@ -94,6 +108,14 @@ class Hosts:
     def close(self, host: str) -> None:
         """Offer a host no longer."""
         self._open.pop(host, None)
+
+    def held(self) -> dict[str, list[float]]:
+        """Return how much of each name is held on all hosts, and how much they have."""
+        each = list(self._open.values())
+        return {
+            name: [sum(host.used[name] for host in each), amount * len(each)]
+            for name, amount in self.total.items()
+        }
 
     def most_free(self, want: Want) -> str | None:
         """Return the host with the most left of what is wanted; None where it fits nowhere."""

@@ -88,6 +88,11 @@ class Leases:
         self._give(block, self._held.pop(block, {}))
         self._host.pop(block, None)
 
+    def held(self) -> dict[str, list[float]]:
+        """Return how much of each limit is held, and how much there is; of all hosts together."""
+        limits, own = self.limits, self.hosts.held()
+        return {n: own.get(n, [limits.used[n], amount]) for n, amount in limits.total.items()}
+
     def _give(self, block: int, amounts: Want) -> None:
         shared, own = _split(amounts)
         self.limits.give(shared)

@@ -20,6 +20,7 @@ from typing import Any
 
 from polytene.core import parts
 from polytene.core.canonical import Json, canonical
+from polytene.core.chaos import point
 from polytene.core.files import full_disk_named, sync_folder
 from polytene.core.versions import versions
 from polytene.exceptions import DamagedRun, RunLocked
@@ -101,6 +102,7 @@ class Ledger:
         with full_disk_named(path):
             self._handle = os.open(path, flags, 0o666)
             sync_folder(path.parent)
+        point("ledger.opened")
         for receipt in strays:
             self.add(receipt)
         self.adopted = len(strays)
@@ -163,7 +165,9 @@ class Ledger:
             with full_disk_named(self.root / "ledger"), self._whole():
                 while data:
                     data = data[os.write(self._handle, data) :]
+                point("ledger.written")
                 os.fdatasync(self._handle)
+                point("ledger.synced")
             self._torn = False
             self._buffer.clear()
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from polytene.core.canonical import Json, canonical, digest
+from polytene.core.chaos import point
 from polytene.core.files import read_bytes, sync_folder, sync_tree, write_bytes
 from polytene.core.values import SUFFIX, Encoded, decode
 from polytene.exceptions import DamagedRun
@@ -74,11 +75,13 @@ def write(
         accounts["data"] = [len(values.data), digest(values.data)]
     if values.kind == "folder":
         accounts["data"] = _take_folders(values, Path(base + SUFFIX["folder"]), root, sync)
+    point("part.data")
     body = (
         canonical(accounts) + b"\n" + canonical({**(each or {}), "values": values.layout}) + b"\n"
     )
     text = body + digest(body, MARK).encode() + b"\n"
     _write_file(base + ".json", text, sync)
+    point("part.receipt")
     return _receipt(accounts, name, text)
 
 
@@ -113,6 +116,7 @@ def _take_folders(values: Encoded, path: Path, root: Path, sync: bool) -> Json:
             os.replace(folder, target)
         else:
             shutil.copytree(folder, target)
+        point("part.folder")
         if sync:
             sync_tree(target)
     if sync:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Generic
 import numpy as np
 
 from polytene.core.canonical import Json, canonical, digest, plain
+from polytene.core.chaos import point
 from polytene.core.files import full_disk_named, sync_folder, write_bytes
 from polytene.core.keys import check_key, key_hash, repeated
 from polytene.core.plan import Plan, U, Unit
@@ -234,10 +235,12 @@ def save(plan: Plan[U], folder: Path, extra: dict[str, Json] | None = None) -> S
             os.fsync(out.fileno())
         head = listing.head
         os.replace(draft, units_file(folder, head["fingerprint"]))
+        point("plan.units")
     finally:
         draft.unlink(missing_ok=True)
     index = listing.index
     write_bytes(index_file(folder, head["fingerprint"]), index.tobytes())
+    point("plan.index")
     head["index"] = digest(index.tobytes())
     kind = _unit_type(plan)
     head |= {
@@ -248,6 +251,7 @@ def save(plan: Plan[U], folder: Path, extra: dict[str, Json] | None = None) -> S
     head |= {"footprint": listing.footprint, "versions": versions(), **(extra or {})}
     write_bytes(folder / "plan.json", json.dumps(head, indent=1, sort_keys=True).encode() + b"\n")
     sync_folder(folder)
+    point("plan.head")
     _remove_old(folder, head["fingerprint"])
     return SavedPlan(folder, head, index, kind)
 

@@ -1,94 +1,31 @@
-"""Files over HTTP: resumed by Range, checked on the fly, given up only after many tries."""
+"""Files over HTTP: resumed by Range, checked on the fly, given up only after many tries.
+
+Retries are counted here and not by a library: what counts is tries since the last new byte, and a
+stream is consumed while it is healed. Retry libraries count calls of a function.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import random
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from polytene.exceptions import PolyteneError
+from polytene.formats.remote import (
+    NOT_RETRIED,
+    USER_AGENT,
+    DownloadFailed,
+    NotThere,
+    Patience,
+    Remote,
+    Unlike,
+    retry_after,
+)
 
 CONNECT_SECONDS = 30.0
-NOT_RETRIED = frozenset({400, 401, 403, 404, 405, 410, 451})
-USER_AGENT = "polytene (+https://www.ncbi.nlm.nih.gov/sra; bulk client with connection caps)"
-
-
-class DownloadFailed(PolyteneError):
-    """A download failed in a way that may pass.
-
-    Parameters
-    ----------
-    reason
-        Short code that groups equal causes.
-    detail
-        Which file, where in it, and what was expected.
-    retry_after
-        Seconds that the server asked to wait.
-    """
-
-    category = "transport"
-
-    def __init__(self, reason: str, detail: str, retry_after: float | None = None) -> None:
-        super().__init__(reason, detail, retry_after)
-        self.reason, self.detail, self.retry_after = reason, detail, retry_after
-
-    def __str__(self) -> str:
-        return f"{self.reason}: {self.detail}"
-
-
-class NotThere(DownloadFailed):
-    """The server has no such file, or does not give it: trying again does not help."""
-
-    category = "input"
-
-
-class Unlike(DownloadFailed):
-    """The bytes are not those that were announced: what came is to be thrown away."""
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A file at a server.
-
-    Parameters
-    ----------
-    url
-        Where it is.
-    nbytes, md5
-        What it is known to be; None where that is not known.
-    """
-
-    url: str
-    nbytes: int | None = None
-    md5: str | None = None
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long to wait for a server.
-
-    Parameters
-    ----------
-    tries
-        Tries without a new byte before a download is given up.
-    idle
-        Seconds without a byte after which a connection is closed.
-    total
-        Seconds that a whole download may take; None: as long as bytes come.
-    wait
-        Seconds before the second try; they double each time, up to a minute.
-    """
-
-    tries: int = 5
-    idle: float = 60.0
-    total: float | None = None
-    wait: float = 1.0
 
 
 class Download:
@@ -200,7 +137,6 @@ class Download:
         return self.got - offset
 
     def _wait(self, tried: int, error: Exception) -> None:
-        said = getattr(error, "retry_after", None)
         if tried >= self.patience.tries or time.monotonic() > self._deadline:
             if isinstance(error, DownloadFailed):
                 raise error
@@ -208,8 +144,7 @@ class Download:
             detail = f"{type(error).__name__} after {self.got:,} bytes, {tried} tries"
             raise self._failed(word, detail) from None
         self.resumes += 1
-        pause = min(60.0, self.patience.wait * 2.0 ** (tried - 1)) * (1 - random.random() / 2)
-        time.sleep(min(60.0, said) if said is not None else pause)
+        self.patience.rest(tried, error)
 
     def _check(self) -> None:
         if self._total is not None and self.got != self._total:
@@ -240,12 +175,6 @@ def _range_of(response: httpx.Response) -> tuple[int, int | None]:
     return 0, int(length) if length else None
 
 
-def retry_after(response: httpx.Response) -> float | None:
-    """Return the seconds of a Retry-After; dates are left to the usual waiting."""
-    value = response.headers.get("retry-after", "")
-    return float(value) if value.isdigit() else None
-
-
 def download(
     remote: Remote,
     path: Path,
@@ -253,7 +182,10 @@ def download(
     *,
     on_bytes: Callable[[int], None] = lambda n: None,
 ) -> Download:
-    """Download to ``path``, whole or not at all; a ``.part`` of an earlier try is gone on with.
+    """Download to ``path``, whole or not at all.
+
+    A ``.part`` of an earlier try is gone on with if an MD5 will tell whether it still belongs to
+    the file.
 
     Returns
     -------
@@ -267,10 +199,9 @@ def download(
     """
     part = path.with_name(path.name + ".part")
     hasher = hashlib.md5(usedforsecurity=False)
+    if not remote.md5 or (remote.nbytes is not None and _size(part) > remote.nbytes):
+        part.unlink(missing_ok=True)
     start = _rehash(part, hasher) if part.exists() else 0
-    if remote.nbytes is not None and start > remote.nbytes:
-        part.unlink()
-        start, hasher = 0, hashlib.md5(usedforsecurity=False)
     run = Download(remote, patience, start, hasher)
     try:
         with open(part, "ab") as out:
@@ -292,42 +223,12 @@ def is_whole(path: Path, remote: Remote) -> bool:
         return hashlib.file_digest(source, "md5").hexdigest() == remote.md5
 
 
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def _rehash(path: Path, hasher: hashlib._Hash) -> int:
     with open(path, "rb") as source:
         while block := source.read(1 << 20):
             hasher.update(block)
         return source.tell()
-
-
-def fetch_text(url: str, params: dict[str, str], patience: Patience | None = None) -> str:
-    """Return a small text from a server.
-
-    Raises
-    ------
-    NotThere
-        If the server has none: 4xx, or 204 No Content.
-    DownloadFailed
-        If it does not answer.
-    """
-    patience = patience or Patience()
-    with httpx.Client(timeout=patience.idle, follow_redirects=True) as client:
-        for tried in range(patience.tries):
-            last = tried + 1 == patience.tries
-            try:
-                answer = client.get(url, params=params, headers={"User-Agent": USER_AGENT})
-            except httpx.TransportError as error:
-                if last:
-                    word = "stalled" if isinstance(error, httpx.TimeoutException) else "no-answer"
-                    raise DownloadFailed(word, f"{url}: {type(error).__name__}") from None
-                time.sleep(patience.wait * 2.0**tried)
-                continue
-            if answer.status_code == 200:
-                return answer.text
-            if answer.status_code in NOT_RETRIED or answer.status_code == 204:
-                raise NotThere("not-found", f"{answer.url}: the server says {answer.status_code}")
-            if last:
-                detail = f"{url}: the server says {answer.status_code}"
-                raise DownloadFailed("server-busy", detail, retry_after(answer))
-            said = retry_after(answer)
-            time.sleep(said if said is not None else patience.wait * 2.0**tried)
-    raise DownloadFailed("no-answer", url)

@@ -5,7 +5,6 @@
 """
 
 from polytene.formats.regions import Region, parse_region
-from polytene.genome.aggregate import aggregate
 from polytene.genome.annotation.inputs import annotation_inputs
 from polytene.genome.annotation.result import Annotation
 from polytene.genome.annotation.run import (
@@ -18,12 +17,11 @@ from polytene.genome.annotation.run import (
 )
 from polytene.genome.annotation.view import gene_svg
 from polytene.genome.chunks import ChunkPlan, ChunkStrategy, GenomicChunk
-from polytene.genome.composition import composition, composition_plan
-from polytene.genome.composition_files import write_composition
+from polytene.genome.composition.compose import composition, composition_plan
+from polytene.genome.composition.files import write_composition
 from polytene.genome.executor import ExecutorBackend, ParallelExecutor
 from polytene.genome.genome import Genome, GenomeAccessor
 from polytene.genome.guide import merge_overlapping_results
-from polytene.genome.launch import generate_hypershell_command
 from polytene.genome.memory import (
     MemoryMonitor,
     MemoryStats,
@@ -31,17 +29,19 @@ from polytene.genome.memory import (
     get_optimal_workers,
     track_memory,
 )
-from polytene.genome.nruns import n_runs
-from polytene.genome.plan import GenomeChunker, plan_chunks
-from polytene.genome.slurm_env import (
+from polytene.genome.merging.aggregate import aggregate
+from polytene.genome.planning.nruns import n_runs
+from polytene.genome.planning.plan import GenomeChunker, plan_chunks
+from polytene.genome.planning.suggest import suggest_chunk_parameters
+from polytene.genome.tasks.files import TaskFile, TaskGenerator
+from polytene.genome.tasks.launch import generate_hypershell_command
+from polytene.genome.tasks.slurm_env import (
     get_chunk_for_task,
     get_slurm_resources,
     get_slurm_task_id,
     is_slurm_job,
 )
-from polytene.genome.suggest import suggest_chunk_parameters
-from polytene.genome.tasks import TaskFile, TaskGenerator
-from polytene.genome.templates import format_command
+from polytene.genome.tasks.templates import format_command
 
 suggest = suggest_chunk_parameters
 

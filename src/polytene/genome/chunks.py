@@ -325,7 +325,7 @@ class ChunkPlan:
         ``split``, genes that are cut; ``uncovered``, bases in no chunk; ``atom_bound``, whether
         the largest chunk is one group of genes that must not be cut.
         """
-        from polytene.genome.quality import measures_of
+        from polytene.genome.planning.quality import measures_of
 
         return dict(self.measures) or measures_of(self)
 

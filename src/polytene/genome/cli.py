@@ -15,16 +15,16 @@ from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
 from polytene.genome.annotation.cli import COMMANDS as ANNOTATION
-from polytene.genome.check import check_plan as check
 from polytene.genome.chunks import ChunkPlan, ChunkStrategy
 from polytene.genome.commands import command_plan, run_commands
-from polytene.genome.composition import WINDOW, composition_plan, composition_run
-from polytene.genome.composition_files import check_output, write_composition
-from polytene.genome.genes import read_genes
+from polytene.genome.composition.compose import WINDOW, composition_plan, composition_run
+from polytene.genome.composition.files import check_output, write_composition
 from polytene.genome.genome import Genome
-from polytene.genome.plan import BYTES_PER_BASE, CHUNKS_PER_WORKER, plan_chunks
-from polytene.genome.suggest import GB, suggest_chunk_parameters
-from polytene.genome.tasks_cli import COMMANDS
+from polytene.genome.planning.check import check_plan as check
+from polytene.genome.planning.genes import read_genes
+from polytene.genome.planning.plan import BYTES_PER_BASE, CHUNKS_PER_WORKER, plan_chunks
+from polytene.genome.planning.suggest import GB, suggest_chunk_parameters
+from polytene.genome.tasks.cli import COMMANDS
 from polytene.genome.view import figures
 from polytene.watch.progress import printable
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from polytene.core.files import write_bytes
+from polytene.core.files import link_or_copy, write_bytes
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.core.reduce import Reduction
@@ -20,10 +20,10 @@ from polytene.core.tools import run_tool
 from polytene.exceptions import BadInput, UsageError
 from polytene.formats.text import printable
 from polytene.genome.chunks import ChunkPlan, GenomicChunk
-from polytene.genome.outputs import PLAN_COPY
-from polytene.genome.task_lines import write_bed
-from polytene.genome.tasks import prepare_outputs
-from polytene.genome.templates import (
+from polytene.genome.merging.outputs import PLAN_COPY
+from polytene.genome.tasks.files import prepare_outputs
+from polytene.genome.tasks.lines import write_bed
+from polytene.genome.tasks.templates import (
     check_template,
     each_interval,
     format_command,
@@ -208,12 +208,4 @@ def _show(source: Path, target: Path) -> None:
         for inner in source.iterdir():
             _show(inner, target / inner.name)
         return
-    if target.exists() and target.samefile(source):
-        return
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    draft.unlink(missing_ok=True)
-    try:
-        os.link(source, draft)
-    except OSError:  # no hard links here
-        shutil.copyfile(source, draft)
-    os.replace(draft, target)
+    link_or_copy(source, target)

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from polytene.genome.composition import composition
-from polytene.genome.composition_files import write_composition
-from polytene.genome.plan import plan_chunks
+from polytene.genome.composition.compose import composition
+from polytene.genome.composition.files import write_composition
+from polytene.genome.planning.plan import plan_chunks
 from polytene.genome.view import to_html
 from polytene.testing.assembly import write_assembly
 from polytene.watch.progress import progress

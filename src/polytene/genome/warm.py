@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 
 from polytene.formats.gff3_index import GffText, index_gff3
-from polytene.genome import kernels
 from polytene.genome.annotation.columns import read_columns
 from polytene.genome.annotation.kernels import warm as warm_scores
+from polytene.genome.composition import kernels
 from polytene.genome.genome import Genome
-from polytene.genome.nruns import n_runs
-from polytene.genome.plan import plan_chunks
+from polytene.genome.planning.nruns import n_runs
+from polytene.genome.planning.plan import plan_chunks
 from polytene.testing.assembly import write_assembly
 
 

@@ -44,7 +44,7 @@ class BLSResult:
     sde
         Signal detection efficiency: how many standard deviations of the spectrum of signal
         residues the peak is above their mean (Kovacs et al. 2002, eq. 6). Of ``"auto"`` the
-        spectrum is that of fast folding: it differs from that of ``"exact"`` by up to a fifth.
+        spectrum is that of fast folding: it is up to a third higher than that of ``"exact"``.
     power
         The objective: the log likelihood gained over a constant, or the SNR.
     n_transits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +16,9 @@ _VALUE_BITS = 42
 _RESOLUTION = 1e-6  # of the scatter: what packing may round
 _NOTHING = np.zeros(0, np.int64)
 
-FOLD_BINS = 3  # of the shortest duration, when folding fast
+FOLD_BINS = 2  # of a duration, when folding fast
 _PEAKS = 40
+_LOST = 0.4  # of a score, at most, by folding fast
 _STEPS = 1.5
 _CLIMBED = 3
 _TIED = 1e-5
@@ -164,8 +166,9 @@ def fast(series: Series, grid: Grid, objective: int, astropy: bool) -> Found:
     """Fold fast, then look with every point at the periods around the highest peaks."""
     order = np.argsort(grid.periods, kind="stable")
     ascending = grid.periods[order]
-    periods, scores = _fold(series, grid, ascending, order, objective)
-    near = _near_peaks(periods, scores, ascending, grid.durations[0] / FOLD_BINS, series.span)
+    spectra = [_fold(series, grid, ascending, order, low, high, objective)
+               for low, high in _octaves(grid.durations)]  # fmt: skip
+    near = _near_peaks(spectra, ascending, series.span)
     seen = order[near]
     boxes = evaluate(series, grid, seen, objective, astropy)
     climbed = _around_best(ascending, near, boxes[:, 0], grid.durations[-1], series.span)
@@ -175,7 +178,8 @@ def fast(series: Series, grid: Grid, objective: int, astropy: bool) -> Found:
     by_index = np.argsort(index)
     index, boxes = index[by_index], boxes[by_index]
     _refine(series, grid, index, boxes, objective, astropy)
-    root = np.sqrt(np.interp(ascending, periods, scores) * _scale(series, objective))
+    each = [np.interp(ascending, s.periods, s.scores) for s in spectra]
+    root = np.sqrt(np.maximum.reduce(each) * _scale(series, objective))
     return Found(index, boxes, float(root.mean()), float(root.std()))
 
 
@@ -184,38 +188,63 @@ def _scale(series: Series, objective: int) -> float:
     return 1.0 / series.total if objective == LIKELIHOOD else 1.0
 
 
+def _octaves(durations: Floats) -> list[tuple[int, int]]:
+    """Return where durations begin and end that differ by less than a factor of 2."""
+    found = []
+    low = 0
+    while low < durations.size:
+        high = int(np.searchsorted(durations, 2 * durations[low]))
+        found.append((low, high))
+        low = high
+    return found
+
+
+class Folded(NamedTuple):
+    """What fast folding with bins of `width` [d] found: periods [d], ascending, and scores."""
+
+    periods: Floats
+    scores: Floats
+    width: float
+
+
 def _fold(
-    series: Series, grid: Grid, ascending: Floats, order: Ints, objective: int
-) -> tuple[Floats, Floats]:
-    """Return periods [d], ascending, and their scores as fast folding has them."""
-    width = grid.durations[0] / FOLD_BINS
-    sizes = np.round(grid.durations / width).astype(np.int64)
+    series: Series,
+    grid: Grid,
+    ascending: Floats,
+    order: Ints,
+    low: int,
+    high: int,
+    objective: int,
+) -> Folded:
+    """Score the durations from `low` to `high`, in bins of a part of the shortest of them."""
+    durations = grid.durations[low:high]
+    width = float(durations[0]) / FOLD_BINS
+    sizes = np.round(durations / width).astype(np.int64)
     length = int(series.span / width) + 1
     place = (series.times / width).astype(np.int64)
-    values = np.bincount(place, series.pairs[::2] / series.total, length).astype(np.float32)
-    weights = np.bincount(place, series.pairs[1::2] / series.total, length).astype(np.float32)
-    shortest = max(int(ascending[0] / width) - 1, int(sizes[-1]) + 1)
-    longest = max(int(ascending[-1] / width) + 2, shortest + 1)
-    at = np.searchsorted(ascending, np.arange(shortest, longest) * width)
-    base = order[np.minimum(at, order.size - 1)]
-    n = fold_kernels.trials(length, shortest, longest)
-    periods, scores = np.zeros(n), np.zeros(n, np.float32)
-    about = (shortest, longest, sizes, grid.first[base], grid.stop[base], objective)
-    fold_kernels.search(values, weights, *about, periods, scores)
-    rising = np.argsort(periods, kind="stable")
-    return periods[rising] * width, scores[rising].astype(np.float64)
+    sums = [np.bincount(place, series.pairs[i::2], length) / series.total for i in (0, 1)]
+    pairs = np.column_stack(sums).astype(np.float32).ravel()
+    first = np.clip(grid.first[order] - low, 0, high - low)
+    stop = np.clip(grid.stop[order] - low, 0, high - low)
+    periods, scores = np.zeros(ascending.size), np.zeros(ascending.size, np.float32)
+    about = (ascending / width, sizes, first, stop, objective)
+    n = fold_kernels.search(pairs, *about, periods, scores)
+    return Folded(periods[:n] * width, scores[:n].astype(np.float64), width)
 
 
-def _near_peaks(
-    periods: Floats, scores: Floats, ascending: Floats, width: float, span: float
-) -> Ints:
+def _near_peaks(spectra: list[Folded], ascending: Floats, span: float) -> Ints:
     """Return the places in the ascending grid within a few folding steps of the highest peaks."""
-    before = np.concatenate([[0.0], scores[:-1]])
-    after = np.concatenate([scores[1:], [0.0]])
-    peaks = np.flatnonzero((scores >= before) & (scores >= after))
-    peaks = peaks[np.argsort(-scores[peaks], kind="stable")[:_PEAKS]]
-    reach = _STEPS * width * periods[peaks] / span
-    return _within(ascending, periods[peaks] - reach, periods[peaks] + reach)
+    least = _LOST * max(float(s.scores.max()) for s in spectra)
+    lows, highs = [], []
+    for periods, scores, width in spectra:
+        before = np.concatenate([[0.0], scores[:-1]])
+        after = np.concatenate([scores[1:], [0.0]])
+        peaks = np.flatnonzero((scores >= before) & (scores >= after) & (scores >= least))
+        peaks = peaks[np.argsort(-scores[peaks], kind="stable")[:_PEAKS]]
+        reach = _STEPS * width * periods[peaks] / span
+        lows.append(periods[peaks] - reach)
+        highs.append(periods[peaks] + reach)
+    return _within(ascending, np.concatenate(lows), np.concatenate(highs))
 
 
 def _within(ascending: Floats, low: Floats, high: Floats) -> Ints:

@@ -48,9 +48,17 @@ def vet_run(run_dir: str | Path, output: str | Path, *, top: int = TOP) -> int:
     from bokeh.layouts import column
     from bokeh.resources import INLINE
 
+    pages = drawn(run_dir, read_features(run_dir).to_pylist(), top)
+    page = file_html(column(*pages), INLINE, f"Strongest signals of {Path(run_dir).name}")
+    write_bytes(Path(output), str(page).encode())
+    return len(pages)
+
+
+def drawn(run_dir: str | Path, rows: list[dict[str, Any]], top: int) -> list[Any]:
+    """Return the panels of the strongest of some rows of a run, as Bokeh layouts."""
     plan: Plan[Target] = Plan.load(run_dir, Target)
     source = saved_source(run_dir)
-    chosen = strongest(read_features(run_dir).to_pylist(), top)
+    chosen = strongest(rows, top)
     targets = {t.key: t for t in plan.subset([row["sample_id"] for row in chosen])}
     window = float(plan.params.get("window", WINDOW))
     pages = []
@@ -60,9 +68,7 @@ def vet_run(run_dir: str | Path, output: str | Path, *, top: int = TOP) -> int:
             views, _ = views_of(curve, window)
             note = f"{views.title}; {row['flags'] or 'no flag'}"
             pages.append(panels(views._replace(title=note)))
-    page = file_html(column(*pages), INLINE, f"Strongest signals of {Path(run_dir).name}")
-    write_bytes(Path(output), str(page).encode())
-    return len(pages)
+    return pages
 
 
 def strongest(rows: list[dict[str, Any]], top: int) -> list[dict[str, Any]]:

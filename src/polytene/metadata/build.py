@@ -21,12 +21,12 @@ from polytene.core.plan import Plan
 from polytene.core.reduce import Reduction
 from polytene.core.run import opened, run
 from polytene.core.stage import Stage
-from polytene.metadata import join, match, spool, stages
+from polytene.metadata import join, match, stages
 from polytene.metadata.inputs import bucket_plan, write_inputs
 from polytene.metadata.join import join_bucket
 from polytene.metadata.marks import Marks, changed_shards
 from polytene.metadata.match import match_bucket
-from polytene.metadata.parse import Engine, check_engine
+from polytene.metadata.parser.parse import Engine, check_engine
 from polytene.metadata.plan import (
     SHARD_BYTES,
     Shards,
@@ -36,8 +36,9 @@ from polytene.metadata.plan import (
     tree_shards,
 )
 from polytene.metadata.publish import publish, unpublish
-from polytene.metadata.sources import Source, Sources, as_source, find_sources
-from polytene.metadata.tree import Listing, list_tree
+from polytene.metadata.sources import spool
+from polytene.metadata.sources.find import Source, Sources, as_source, find_sources
+from polytene.metadata.sources.tree import Listing, list_tree
 
 WORK = "work"
 FREE_SHARE = 0.9

@@ -15,7 +15,7 @@ from polytene import metadata
 from polytene.command import RunOptions, execute, finish, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.exceptions import UsageError
-from polytene.metadata.export import statistics
+from polytene.metadata.kb.export import statistics
 from polytene.metadata.overview import BuildPlan
 from polytene.metadata.query_cli import COMMANDS
 from polytene.watch.progress import printable

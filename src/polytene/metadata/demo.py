@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from polytene.metadata.base import open as open_base
 from polytene.metadata.build import build
+from polytene.metadata.kb.base import open as open_base
 from polytene.metadata.show import as_rich
 from polytene.testing.dump import write_dump
 from polytene.watch.progress import progress

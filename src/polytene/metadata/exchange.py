@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from polytene.metadata import column_kernels
+from polytene.metadata.parser import column_kernels
 
 Array = np.ndarray[Any, Any]
 

@@ -14,7 +14,7 @@ from polytene.core.canonical import canonical
 from polytene.core.files import write_bytes
 from polytene.metadata.plan import Shard
 from polytene.metadata.seen import whole_identity
-from polytene.metadata.tree import identity_of
+from polytene.metadata.sources.tree import identity_of
 
 THREADS = 8
 

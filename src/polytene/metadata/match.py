@@ -16,8 +16,8 @@ from polytene.core.scratch import Folder, scratch
 from polytene.core.stage import Partial
 from polytene.metadata.exchange import give_back, write_exchange
 from polytene.metadata.inputs import Bucket, look_up, rows_of, unique
+from polytene.metadata.parser.tables import TAGS
 from polytene.metadata.stages import digests, write_table
-from polytene.metadata.tables import TAGS
 from polytene.metadata.views import PARENTS, VIEWS, conform, renamed
 
 MEMORY = 400 << 20

@@ -13,8 +13,8 @@ from dask.utils import format_bytes
 from polytene.core.keys import safe_key
 from polytene.core.plan import Plan, Unit
 from polytene.metadata.plan import SHARD_BYTES, TREE, TreeShards, shard_size
-from polytene.metadata.sources import find_sources
-from polytene.metadata.tree import list_tree
+from polytene.metadata.sources.find import find_sources
+from polytene.metadata.sources.tree import list_tree
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from dask.utils import parse_bytes
 from polytene.core.keys import key_hash, safe_key
 from polytene.core.plan import Plan, Unit
 from polytene.exceptions import UsageError
-from polytene.metadata.parse import Engine, check_engine
-from polytene.metadata.spool import AVERAGE_SUBMISSION
-from polytene.metadata.tree import Listing
+from polytene.metadata.parser.parse import Engine, check_engine
+from polytene.metadata.sources.spool import AVERAGE_SUBMISSION
+from polytene.metadata.sources.tree import Listing
 
 SHARD_BYTES = "64MiB"
 LEAST_SHARD, MOST_SHARD = 1 << 16, 1 << 29

@@ -19,8 +19,8 @@ from polytene.core.files import sync_folder, write_bytes
 from polytene.exceptions import Rejected
 from polytene.metadata.inputs import OFFICIAL, replaced_by_later
 from polytene.metadata.join import CROSS, FIELDS
-from polytene.metadata.naming import submission_of
 from polytene.metadata.quarantine import Quarantine
+from polytene.metadata.sources.naming import submission_of
 from polytene.metadata.stages import digests, write_table
 
 FORMAT = 1

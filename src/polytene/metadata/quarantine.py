@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from polytene.exceptions import Rejected
-from polytene.metadata.parse import Documents, Refused
+from polytene.metadata.parser.parse import Documents, Refused
 
 SCHEMA = pa.schema(
     [

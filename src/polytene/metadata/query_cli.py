@@ -10,10 +10,10 @@ from typing import Any, get_args
 import click
 
 from polytene.exceptions import UsageError
-from polytene.metadata.base import open as open_base
-from polytene.metadata.export import FORMATS
-from polytene.metadata.fields import UnitName
-from polytene.metadata.lists import Format
+from polytene.metadata.kb.base import open as open_base
+from polytene.metadata.kb.export import FORMATS
+from polytene.metadata.kb.fields import UnitName
+from polytene.metadata.kb.lists import Format
 from polytene.metadata.show import deliver
 
 FILE = click.Path(path_type=Path)

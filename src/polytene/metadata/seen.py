@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.feather as feather
 
 from polytene.core.canonical import digest
-from polytene.metadata.parse import Documents
+from polytene.metadata.parser.parse import Documents
 
 SEEN = "seen.arrow"
 _SCHEMA = pa.schema([("entry", pa.string()), ("identity", pa.string())])

@@ -15,16 +15,16 @@ import pyarrow.parquet as pq
 from polytene.core.scratch import Folder, scratch
 from polytene.core.stage import Partial
 from polytene.exceptions import Rejected
-from polytene.metadata.accessions import FORMS, read_lines
 from polytene.metadata.exchange import give_back, write_exchange
-from polytene.metadata.parse import Documents, Engine, parse
+from polytene.metadata.parser.parse import Documents, Engine, parse
+from polytene.metadata.parser.schema import SCHEMAS
+from polytene.metadata.parser.tables import to_tables, with_tags
 from polytene.metadata.plan import TREE, Shard
 from polytene.metadata.quarantine import Quarantine
-from polytene.metadata.schema import SCHEMAS
 from polytene.metadata.seen import SEEN, add_seen, whole_identity, write_seen
-from polytene.metadata.spool import read_spooled
-from polytene.metadata.tables import to_tables, with_tags
-from polytene.metadata.tree import TreeReader
+from polytene.metadata.sources.accessions import FORMS, read_lines
+from polytene.metadata.sources.spool import read_spooled
+from polytene.metadata.sources.tree import TreeReader
 
 MEMORY = 400 << 20
 KEYS = {"accession": "accession", "run_member": "run"}

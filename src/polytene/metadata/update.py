@@ -15,7 +15,6 @@ import numpy as np
 from polytene.core.lock import Lock
 from polytene.core.outcome import Outcome
 from polytene.exceptions import UsageError
-from polytene.metadata.base import open as open_base
 from polytene.metadata.build import (
     WORK,
     Options,
@@ -27,13 +26,14 @@ from polytene.metadata.build import (
     save_generation,
 )
 from polytene.metadata.inputs import read_inputs
+from polytene.metadata.kb.base import open as open_base
 from polytene.metadata.marks import THREADS
-from polytene.metadata.parse import Engine, check_engine
+from polytene.metadata.parser.parse import Engine, check_engine
 from polytene.metadata.plan import SHARD_BYTES, shard_size
 from polytene.metadata.publish import unpublish
 from polytene.metadata.seen import SEEN, read_seen, write_seen
-from polytene.metadata.sources import find_sources
-from polytene.metadata.tree import Listing, identity_of, list_tree
+from polytene.metadata.sources.find import find_sources
+from polytene.metadata.sources.tree import Listing, identity_of, list_tree
 
 
 def update(

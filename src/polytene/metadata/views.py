@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from polytene.metadata.schema import ARROW, SCHEMAS
+from polytene.metadata.parser.schema import ARROW, SCHEMAS
 
 _OFFICIAL = {
     "status": pa.string(),

@@ -12,7 +12,8 @@ from polytene.rnaseq.plan import SamplePlan, plan
 from polytene.rnaseq.results import adopt, status, verify
 from polytene.rnaseq.run import reduction, run, stages
 from polytene.rnaseq.samples import read_samples
-from polytene.rnaseq.units import Sample, Settings
+from polytene.rnaseq.settings import Settings
+from polytene.rnaseq.units import Sample
 
 __all__ = [
     "Index",

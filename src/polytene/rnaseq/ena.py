@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from polytene.exceptions import UsageError
-from polytene.formats.downloads import DownloadFailed, NotThere, Patience, fetch_text
+from polytene.formats.remote import DownloadFailed, NotThere, Patience, fetch_text
 from polytene.rnaseq.samples import FIELDS, parse_samples
 
 BASE = "https://www.ebi.ac.uk"

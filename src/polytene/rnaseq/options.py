@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from polytene.formats.downloads import Patience
+from polytene.formats.remote import Patience
 from polytene.rnaseq.ena import BASE
 from polytene.rnaseq.plan import ORDERS
 
@@ -84,8 +84,9 @@ _OPTIONS = (
     click.option("--keep-fastq", is_flag=True, help="Leave the reads on disk."),
     click.option(
         "--scratch",
-        type=click.Path(path_type=Path),
-        help="Folder of the reads on disk, shared by all workers.  [default: fastq in --out]",
+        metavar="FOLDER",
+        help="Folder of the reads on disk, shared by all workers; host: the own disk of each "
+        "host.  [default: fastq in --out]",
     ),
     click.option(
         "--tries", type=NUMBER, default=5, show_default=True, help="Tries without a new byte."

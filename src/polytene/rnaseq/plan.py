@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -10,20 +11,21 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dask.utils import format_bytes, parse_bytes
 
 from polytene.core.files import write_bytes
 from polytene.core.plan import Plan
 from polytene.exceptions import PreflightError, UsageError
-from polytene.formats.downloads import Patience
+from polytene.formats.remote import Patience
 from polytene.rnaseq import ena, sra
+from polytene.rnaseq.disk import bytes_of, check_disk, scratch_of
 from polytene.rnaseq.index import Index, as_params, read_index
 from polytene.rnaseq.quantifier import find_quantifier
 from polytene.rnaseq.reads import find_local
 from polytene.rnaseq.samples import read_samples
 from polytene.rnaseq.schedule import Rates, describe_schedule
-from polytene.rnaseq.stages import SOURCES
-from polytene.rnaseq.units import Mode, Sample, Settings
+from polytene.rnaseq.settings import Mode, Settings
+from polytene.rnaseq.sources import SOURCES
+from polytene.rnaseq.units import Sample, kind_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +49,8 @@ class SamplePlan(Plan[Sample]):
     def __init__(
         self, units: Sequence[Sample], params: dict[str, Any], settings: Settings, rates: Rates
     ) -> None:
-        super().__init__("rnaseq-quant", units, params, noun="run")
+        final = {"reads": kind_of(settings).__name__}  # what runs hold; nothing depends on it
+        super().__init__("rnaseq-quant", units, params, final=final, noun="run")
         self.settings, self.rates = settings, rates
 
     def _with(self, units: list[Sample]) -> SamplePlan:
@@ -125,7 +128,8 @@ def plan(
     ena_url, sdl_url
         Other addresses of the archives.
     scratch
-        Folder of the reads on disk, shared by all workers; None: ``out/fastq``.
+        Folder of the reads on disk, shared by all workers; ``"host"``: the own disk of whichever
+        host a run is worked on, where the disk limit is one of each host; None: ``out/fastq``.
     rates
         Bytes per second to reckon with.
 
@@ -169,19 +173,20 @@ def plan(
         downloads=downloads,
         quants=quants,
         source_caps=source_caps or {},
-        disk_limit=_bytes(disk_limit),
+        disk_limit=bytes_of(disk_limit),
         patience=patience or Patience(),
         quant_timeout=quant_timeout,
         keep_fastq=keep_fastq,
         ena_url=ena_url,
         sdl_url=sdl_url,
-        scratch=str(Path(scratch).absolute()) if scratch else None,
+        scratch=scratch_of(scratch, keep_fastq),
     )
     table = samples if isinstance(samples, pa.Table) else read_samples(samples)
     table = _known(table, settings)
     fragments = (fragment_length, fragment_sd)
-    units = [_unit(row, order, fragments, local_dir) for row in table.to_pylist()]
-    _check_disk(units, settings)
+    made = functools.partial(_unit, kind_of(settings), order, fragments, local_dir)
+    units = [made(row) for row in table.to_pylist()]
+    check_disk(units, settings)
     return SamplePlan(units, _params(about), settings, rates or Rates())
 
 
@@ -201,24 +206,12 @@ def _sources(given: Sequence[str] | None, local_dir: str | Path | None) -> tuple
     return tuple(given)
 
 
-def _bytes(given: str | float | None) -> float | None:
-    if given is None:
-        return None
-    try:
-        value = float(parse_bytes(given))
-    except ValueError:
-        raise UsageError(f"disk_limit is {given!r}: give a size such as '25GB'") from None
-    if value <= 0:
-        raise UsageError(f"disk_limit is {given!r}: give a size such as '25GB'")
-    return value
-
-
 def _known(table: pa.Table, settings: Settings) -> pa.Table:
     """Complete a list: from what an earlier plan has looked up, else from the ENA."""
     path = settings.folder / SAMPLES
     if path.exists():
         table = _completed(table, pq.read_table(path))
-    if "ena" in settings.sources:
+    if "ena" in settings.sources or ("sra" in settings.sources and settings.disk_limit):
         table, problems = ena.resolve(table, settings.ena_url, replace(settings.patience, tries=3))
         if problems and settings.sources == ("ena",):
             raise PreflightError(
@@ -246,7 +239,11 @@ def _completed(table: pa.Table, known: pa.Table) -> pa.Table:
 
 
 def _unit(
-    row: dict[str, Any], order: str, fragments: tuple[float, float], local_dir: str | Path | None
+    kind: type[Sample],
+    order: str,
+    fragments: tuple[float, float],
+    local_dir: str | Path | None,
+    row: dict[str, Any],
 ) -> Sample:
     local = find_local(row["run"], Path(local_dir).absolute()) if local_dir else []
     marks = tuple((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in local)
@@ -255,7 +252,7 @@ def _unit(
     remote = tuple(zip(row["urls"], sizes, sums, strict=True))
     nbytes = sum(b or 0 for b in sizes) or row["sra_bytes"] or sum(b for _, b, _ in marks) or 1
     cost = {"longest-first": float(nbytes), "shortest-first": 1.0 / nbytes, "given": 1.0}[order]
-    return Sample(
+    return kind(
         row["run"],
         layout=row["layout"] or "",
         spots=row["spots"],
@@ -275,15 +272,3 @@ def _length(known: float | None, default: float) -> float:
 
 def _sd(known: float | None, fragments: tuple[float, float]) -> float:
     return known / 10 if known and known >= 50 else fragments[1]
-
-
-def _check_disk(units: Sequence[Sample], settings: Settings) -> None:
-    if settings.disk_limit is None or settings.mode == "stream" or not units:
-        return
-    most = max(units, key=lambda u: u.staged_bytes)
-    if most.staged_bytes > settings.disk_limit:
-        raise UsageError(
-            f"{most.key} needs {format_bytes(int(most.staged_bytes))} of disk while it is staged, "
-            f"and the limit is {format_bytes(int(settings.disk_limit))}: raise --disk-limit, or "
-            "--mode stream"
-        )

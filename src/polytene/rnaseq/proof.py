@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from polytene.exceptions import BadInput, PolyteneError
 from polytene.rnaseq.abundance import Counts, read_abundance, targets_digest
 
 DONE = "done.json"
+DRAFTS = "drafts"
 KEPT = ("abundance.tsv", "run_info.json")
 
 
@@ -81,6 +84,19 @@ def zero_pseudoaligned(reads: int) -> BadInput:
     )
 
 
+@contextmanager
+def draft_of(work: Path, run: str) -> Iterator[Path]:
+    """Give an empty folder for an answer; what killed tries of the same run left goes first."""
+    own = work / DRAFTS / run
+    shutil.rmtree(own, ignore_errors=True)
+    draft = own / uuid.uuid4().hex[:12]
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
 def publish(draft: Path, final: Path, record: dict[str, Any]) -> None:
     """Make an answer visible, whole: its folder is renamed into place with ``done.json`` in it."""
     for path in list(draft.iterdir()):
@@ -91,9 +107,7 @@ def publish(draft: Path, final: Path, record: dict[str, Any]) -> None:
         sync_tree(draft)
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.exists():
-            doomed = final.with_name(f".{final.name}.{uuid.uuid4().hex[:12]}.old")
-            os.replace(final, doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+            os.replace(final, draft.with_name(f"{draft.name}.old"))
         os.replace(draft, final)
     sync_folder(final.parent)
 

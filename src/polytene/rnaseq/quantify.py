@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,11 +9,19 @@ from typing import Any
 
 from polytene.core.tools import ToolFailed, run_tool
 from polytene.exceptions import BadInput
-from polytene.formats.downloads import Remote
-from polytene.rnaseq.proof import identity_of, prove, publish, read_done, zero_pseudoaligned
+from polytene.formats.remote import Remote
+from polytene.rnaseq.proof import (
+    draft_of,
+    identity_of,
+    prove,
+    publish,
+    read_done,
+    zero_pseudoaligned,
+)
 from polytene.rnaseq.quantifier import Fragments, Quantifier, find_quantifier
+from polytene.rnaseq.settings import Settings
 from polytene.rnaseq.stream import Streams
-from polytene.rnaseq.units import Sample, Settings
+from polytene.rnaseq.units import Sample
 
 RECORD = (
     "n_targets",
@@ -116,10 +122,7 @@ def _to_place(
 ) -> dict[str, Any]:
     tool = find_quantifier(settings.quantifier, settings.program)
     final = settings.result_of(sample.key)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    draft = final.with_name(f".{sample.key}.{uuid.uuid4().hex[:12]}.part")
-    draft.mkdir()
-    try:
+    with draft_of(settings.folder, sample.key) as draft:
         reads = run(tool, draft)
         proven = prove(draft, tool.finish(draft), reads)
         about = {
@@ -134,5 +137,3 @@ def _to_place(
         }
         publish(draft, final, {**about, **proven})
         return {k: proven[k] for k in RECORD}
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

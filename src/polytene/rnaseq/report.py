@@ -12,7 +12,7 @@ from polytene.core.files import write_bytes
 from polytene.core.outcome import Outcome
 from polytene.core.versions import versions
 from polytene.rnaseq.plan import SamplePlan
-from polytene.rnaseq.units import Settings
+from polytene.rnaseq.settings import Settings
 
 REPORT = "report.json"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from polytene.core.plan import Plan
 from polytene.exceptions import BadInput, PolyteneError, UsageError
 from polytene.rnaseq.abundance import Counts, read_abundance, targets_digest
 from polytene.rnaseq.plan import SAMPLES, SamplePlan
-from polytene.rnaseq.proof import NotWhole, identity_of, prove, publish, read_done
+from polytene.rnaseq.proof import NotWhole, draft_of, identity_of, prove, publish, read_done
 from polytene.rnaseq.quantifier import Kallisto
 from polytene.rnaseq.samples import is_run
 
@@ -178,10 +177,7 @@ def _adopt(source: Path, sample: Any, plan: SamplePlan) -> None:
     identity = identity_of(sample.about(), plan.params)
     if read_done(final, identity) is not None:
         return
-    final.parent.mkdir(parents=True, exist_ok=True)
-    draft = final.with_name(f".{sample.key}.{uuid.uuid4().hex[:12]}.part")
-    draft.mkdir()
-    try:
+    with draft_of(plan.settings.folder, sample.key) as draft:
         for name in ("abundance.tsv", "run_info.json"):
             own = source / name
             path = own if own.exists() else source / f"{sample.key}_{name}"
@@ -200,8 +196,6 @@ def _adopt(source: Path, sample: Any, plan: SamplePlan) -> None:
             "made_of": {"source": "adopted"},
         }
         publish(draft, final, {**about, **proven})
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _check_same(said: Counts, plan: SamplePlan) -> None:

@@ -14,7 +14,8 @@ from polytene.core.stage import Stage, legs
 from polytene.exceptions import UsageError
 from polytene.rnaseq.plan import SamplePlan
 from polytene.rnaseq.report import write_report
-from polytene.rnaseq.stages import SOURCES, Fetch, Quantify
+from polytene.rnaseq.sources import SOURCES
+from polytene.rnaseq.stages import Fetch, Quantify
 from polytene.rnaseq.units import Sample
 
 

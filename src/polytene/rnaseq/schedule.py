@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,8 @@ from polytene.core.leases import Leases
 from polytene.core.limits import Limits
 from polytene.core.stage import Leg, Stage
 from polytene.core.window import Task, Window
-from polytene.rnaseq.units import Sample, Settings
+from polytene.rnaseq.settings import Settings
+from polytene.rnaseq.units import Sample
 
 
 @dataclass(frozen=True)
@@ -126,21 +126,18 @@ def lower_bound(seconds: Sequence[Sequence[float]], slots: Sequence[int]) -> flo
 
 def predict(samples: Sequence[Sample], settings: Settings, rates: Rates) -> tuple[Schedule, float]:
     """Return the predicted schedule of a plan, and its lower bound."""
-    from polytene.rnaseq.stages import streams
-
     sizes = [_bytes(s) for s in samples]
-    streamed = [streams(s, settings) and "ena" in settings.sources for s in samples]
-    fetch = [n / rates.connection for n in sizes]
-    quant = [0.0 if s else n / rates.quant for n, s in zip(sizes, streamed, strict=True)]
+    streamed = [s.streamed and "ena" in settings.sources for s in samples]
     fetch = [
-        max(f, n / rates.quant) if s else f for f, n, s in zip(fetch, sizes, streamed, strict=True)
+        n / (min(rates.connection, rates.quant) if s else rates.connection)
+        for n, s in zip(sizes, streamed, strict=True)
     ]
-    slots = {k: v for k, v in settings.limits.items() if k in ("net", "quant", "disk")}
-    disk = [s.staged_bytes for s in samples] if math.isfinite(slots["disk"]) else None
-    found = simulate([fetch, quant], [{"net": 1}, {"quant": 1}], slots, disk)
-    if disk is None and not all(streamed):
-        held = [0.0 if st else s.staged_bytes for s, st in zip(samples, streamed, strict=True)]
-        found = simulate([fetch, quant], [{"net": 1}, {"quant": 1}], slots, held)
+    quant = [0.0 if s else n / rates.quant for n, s in zip(sizes, streamed, strict=True)]
+    slots = {"net": settings.downloads, "quant": settings.quants}
+    disk = settings.limits[settings.lease]
+    held = [s.staged_bytes for s in samples]
+    uses = [{"net": 1.0}, {"quant": 1.0}]
+    found = simulate([fetch, quant], uses, {**slots, "disk": disk}, held)
     return found, lower_bound([fetch, quant], [settings.downloads, settings.quants])
 
 
@@ -169,5 +166,6 @@ def describe_schedule(samples: Sequence[Sample], settings: Settings, rates: Rate
             f"less than {format_time(bound)}{over}"
         )
         limit = f"{format_bytes(int(settings.disk_limit))}" if settings.disk_limit else "none"
-        lines.append(f"peak disk {format_bytes(int(found.peak_disk))}, limit {limit}")
+        where = " on a single host" if settings.on_host else ""
+        lines.append(f"peak disk {format_bytes(int(found.peak_disk))}{where}, limit {limit}")
     return "\n".join(lines)

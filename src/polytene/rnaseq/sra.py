@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -12,7 +13,7 @@ from typing import Any
 
 from polytene.core.tools import ToolFailed, require, run_tool
 from polytene.exceptions import BadInput
-from polytene.formats.downloads import DownloadFailed, NotThere, Patience
+from polytene.formats.remote import DownloadFailed, NotThere, Patience
 from polytene.rnaseq.reads import count_reads
 
 PROGRAMS = ("prefetch", "fasterq-dump")
@@ -87,6 +88,7 @@ def _prefetch(run: str, own: Path, log: Path, env: dict[str, str], patience: Pat
     try:
         run_tool(command, log=log, cwd=own, env=env, watched=own, **limits)
     except ToolFailed as error:
+        _refuse_full_disk(error, own)
         if re.search(r"\b404\b|cannot be found|Cannot resolve accession|not found", str(error)):
             raise NotThere("not-found", f"{run}: the SRA does not have it") from None
         raise DownloadFailed("prefetch-failed", f"{run}: {error}") from None
@@ -94,6 +96,12 @@ def _prefetch(run: str, own: Path, log: Path, env: dict[str, str], patience: Pat
     if not found:
         raise DownloadFailed("prefetch-failed", f"{run}: prefetch left no .sra file, see {log}")
     return found[0]
+
+
+def _refuse_full_disk(error: ToolFailed, folder: Path) -> None:
+    """Raise what the system said, if the programs say in their words that the disk is full."""
+    if re.search(r"rcExhausted|storage exhausted|disk-limit", str(error)):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
 
 
 def unpack(
@@ -114,6 +122,7 @@ def unpack(
     try:
         run_tool(command, log=log, env=env, quiet_timeout=max(600.0, patience.idle))
     except ToolFailed as error:
+        _refuse_full_disk(error, into)
         raise DownloadFailed("damaged-sra", f"{run}: {error}") from None
     pair = [into / f"{run}_{end}.fastq" for end in (1, 2)]
     files = pair if all(p.exists() for p in pair) else sorted(into.glob("*.fastq"))[:1]

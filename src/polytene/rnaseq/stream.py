@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from polytene.formats.downloads import Download, Patience, Remote
+from polytene.formats.downloads import Download
+from polytene.formats.remote import Patience, Remote
 from polytene.rnaseq.reads import Unpacker
 
 AHEAD = 8  # blocks of text that may wait for the quantifier, per mate

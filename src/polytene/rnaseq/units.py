@@ -1,22 +1,19 @@
-"""A run of a sample list as a unit of work, and how the work on it is done."""
+"""A run of a sample list as a unit of work, and what it holds while it is worked on."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, get_args
 
 from polytene.core.plan import Unit
-from polytene.formats.downloads import Patience
-from polytene.rnaseq.ena import BASE
+from polytene.rnaseq.settings import Mode, Settings
 
-Mode = Literal["stream", "staged", "auto"]
 Files = tuple[tuple[str, int | None, str | None], ...]
 
 FASTQ_PER_SRA = 15.6
 """Most bytes that fasterq-dump has on disk at once, per byte of the .sra file (measured)."""
-OUTPUT_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)
@@ -47,18 +44,43 @@ class Sample(Unit):
     fragment_length: float = 200.0
     fragment_sd: float = 20.0
 
+    mode: ClassVar[Mode] = "auto"
+    """How its FASTQ files of the ENA are read."""
+    unpacks: ClassVar[bool] = False
+    """Whether the SRA may be asked for it."""
+    lease: ClassVar[str] = "disk"
+    """The limit that its reads on disk are held against."""
+
+    @property
+    def streamed(self) -> bool:
+        """Whether its reads come from the ENA without touching a disk."""
+        if self.mode == "auto":
+            return all(md5 and n for _, n, md5 in self.remote)
+        return self.mode == "stream"
+
+    @property
+    def phases(self) -> tuple[float | None, ...]:
+        """Bytes of reads on disk in each way that they may come; None: nobody knows."""
+        remote = [n for _, n, _ in self.remote]
+        fastq = sum(n or 0 for n in remote) if remote and all(remote) else None
+        found: list[float | None] = []
+        if self.remote and not self.streamed:
+            found.append(fastq)
+        if self.unpacks:  # a .sra file is about as large as the gzip files of its reads
+            packed = self.sra_bytes or fastq
+            found.append((1 + FASTQ_PER_SRA) * packed if packed else None)
+        found += [n * FASTQ_PER_SRA for path, n, _ in self.local if path.endswith(".sra")]
+        return tuple(found)
+
     @property
     def staged_bytes(self) -> float:
-        """The most that the run has on disk at any moment when its files are staged."""
-        fastq = sum(n or 0 for _, n, _ in self.remote)
-        unpacked = (1 + FASTQ_PER_SRA) * (self.sra_bytes or 0) if not fastq else 0.0
-        local = sum(n for path, n, _ in self.local if path.endswith(".sra")) * FASTQ_PER_SRA
-        return max(fastq, unpacked, local) + OUTPUT_BYTES
+        """The most bytes of its reads that are on disk at any moment."""
+        return max((n or 0.0 for n in self.phases), default=0.0)
 
     @property
     def footprint(self) -> Mapping[str, float]:
-        """What it holds from its admission until it is settled: bytes on disk."""
-        return {"disk": self.staged_bytes}
+        """What it holds from its admission until it is settled: bytes on disk, if any."""
+        return {self.lease: max(1.0, self.staged_bytes)} if self.phases else {}
 
     def about(self) -> dict[str, Any]:
         """Return what its result is made of: no paths, no addresses."""
@@ -68,84 +90,24 @@ class Sample(Unit):
         return {"run": self.key, "md5": md5, "local": local, "fragments": fragments}
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How the work is done; nothing of it changes a result, so none of it is in the plan.
+def _kind(mode: Mode, unpacks: bool, lease: str) -> type[Sample]:
+    name = f"Sample_{mode}_{'sra' if unpacks else 'ena'}_{lease.replace('.', '_')}"
+    own = {"__module__": __name__, "__doc__": Sample.__doc__}
+    kind = type(name, (Sample,), {**own, "mode": mode, "unpacks": unpacks, "lease": lease})
+    globals()[name] = kind  # workers and saved plans find it by its name
+    return kind
 
-    Parameters
-    ----------
-    out
-        Folder of the work.
-    index
-        The index's file or folder.
-    quantifier, program
-        Name and path of the quantifier.
-    sources
-        Where reads are looked for, in order: ``local``, ``ena``, ``sra``.
-    mode
-        ``stream``, ``staged`` or ``auto``.
-    threads
-        Threads of one quantification.
-    downloads, quants
-        How many run at once, over the whole cluster.
-    source_caps
-        Connections at once per source, where that is less than ``downloads``.
-    disk_limit
-        Bytes of reads on disk at once; None: as much as there is.
-    patience
-        How long to wait for a server.
-    quant_timeout
-        Seconds that a quantification may take; None: as long as it takes.
-    keep_fastq
-        Leave the reads where they are.
-    ena_url, sdl_url
-        Addresses of the ENA's portal and of the NCBI's name resolver; None: the real one.
-    scratch
-        Folder of the reads; None: ``out/fastq``.
-    """
 
-    out: str
-    index: str
-    quantifier: str = "kallisto"
-    program: str | None = None
-    sources: tuple[str, ...] = ("ena",)
-    mode: Mode = "auto"
-    threads: int = 1
-    downloads: int = 5
-    quants: int = 2
-    source_caps: Mapping[str, int] = field(default_factory=dict)
-    disk_limit: float | None = None
-    patience: Patience = field(default_factory=Patience)
-    quant_timeout: float | None = None
-    keep_fastq: bool = False
-    ena_url: str = BASE
-    sdl_url: str | None = None
-    scratch: str | None = None
+_WAYS = itertools.product(get_args(Mode), (False, True), ("disk", "host.disk"))
+KINDS: dict[tuple[Any, ...], type[Sample]] = {way: _kind(*way) for way in _WAYS}
+"""Per mode, whether the SRA is asked, and lease: the class of such samples.
 
-    @property
-    def folder(self) -> Path:
-        """Folder of the work."""
-        return Path(self.out)
+What a run holds depends on how it is fetched. That is no field of it: fields are what its result
+is made of, and another way of fetching keeps what is done.
+"""
 
-    def reads_of(self, run: str) -> Path:
-        """Return the folder where a run's reads are while they are needed."""
-        return (Path(self.scratch) if self.scratch else self.folder / "fastq") / run
 
-    def result_of(self, run: str) -> Path:
-        """Return the folder of a run's result."""
-        return self.folder / "quant" / run
-
-    def log_of(self, run: str, stage: str) -> Path:
-        """Return the log of a run's download or quantification."""
-        logs = self.folder / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        return logs / f"{run}.{stage}.log"
-
-    @property
-    def limits(self) -> dict[str, float]:
-        """What may be used at once: connections, quantifications, bytes of disk."""
-        caps = {f"net.{s}": self.source_caps.get(s, self.downloads) for s in ("ena", "sra")}
-        bounded = self.disk_limit is not None and self.mode != "stream"
-        disk = float(self.disk_limit or 0) if bounded else float("inf")
-        slots = {"net": self.downloads, "quant": self.quants, "local": self.downloads}
-        return {**slots, **caps, "disk": disk}
+def kind_of(settings: Settings) -> type[Sample]:
+    """Return the class of samples that are fetched in this way."""
+    mode = settings.mode if "ena" in settings.sources else "stream"
+    return KINDS[mode, "sra" in settings.sources, settings.lease]

@@ -240,11 +240,13 @@ class _Handler(BaseHTTPRequestHandler):
         cut = len(body) // 2 if fault in ("truncate", "stall") else len(body)
         rate = self.archive.rate
         step = max(1, min(STEP, int(rate * SECONDS_PER_STEP))) if rate else STEP
+        begun = time.monotonic()
         try:
             for start in range(0, cut, step):
                 chunk = body[start : min(start + step, cut)]
-                if rate:
-                    time.sleep(len(chunk) / rate)
+                if rate:  # by the clock: sleeps that are too long do not add up
+                    due = begun + (start + len(chunk)) / rate
+                    time.sleep(max(0.0, due - time.monotonic()))
                 if start + step >= len(body):
                     self._end()
                 self.wfile.write(chunk)

@@ -65,7 +65,7 @@ def status(folder: str | Path) -> Status:
         directory=str(root),
         kind=plan.head["kind"],
         noun=plan.head["noun"],
-        state=_state(root, events),
+        state=state_of(root, events),
         units=len(plan),
         done=sum(r["units"] for r in receipts) - len(failures),
         quarantined=len(failures),
@@ -79,7 +79,8 @@ def status(folder: str | Path) -> Status:
     )
 
 
-def _state(root: Path, events: list[Record]) -> str:
+def state_of(root: Path, events: list[Record]) -> str:
+    """Return the state of a run, from its lock and the events of its ledger."""
     if is_held(root):
         return "running"
     if not events:

@@ -14,8 +14,8 @@ from tests.genome.killed import Drivers
 from polytene import genome
 from polytene.exceptions import PlanChanged, UsageError
 from polytene.genome import ChunkPlan, GenomicChunk, Region, plan_chunks
-from polytene.genome.aggregate import aggregate
 from polytene.genome.annotation.run import annotate
+from polytene.genome.merging.aggregate import aggregate
 from polytene.testing.annotation import write_annotation
 
 VERBS = ("confidence", "evidence", "refine")

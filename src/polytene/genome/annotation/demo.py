@@ -11,7 +11,7 @@ from polytene.genome.annotation.inputs import annotation_inputs
 from polytene.genome.annotation.run import annotation_plan, annotation_run
 from polytene.genome.annotation.tables import counts
 from polytene.genome.annotation.view import gene_svg
-from polytene.genome.plan import plan_chunks
+from polytene.genome.planning.plan import plan_chunks
 from polytene.testing.annotation import write_annotation
 from polytene.watch.progress import progress
 

@@ -14,7 +14,7 @@ from polytene.formats.text import decode, printable, read_blocks, read_lines, un
 from polytene.genome.annotation.select import OWNED, Where
 from polytene.genome.chunks import ChunkPlan
 from polytene.genome.genome import Genome
-from polytene.genome.plan import plan_chunks
+from polytene.genome.planning.plan import plan_chunks
 
 PATH = click.Path(path_type=Path)
 POSITIVE = click.IntRange(1)

@@ -14,9 +14,9 @@ from polytene.exceptions import UsageError
 from polytene.formats.text import read_blocks, read_lines
 from polytene.genome.annotation.tables import counts, in_order, write_table
 from polytene.genome.annotation.work import GFF3
-from polytene.genome.merge_files import Part, whole_file
-from polytene.genome.merge_gff import merge_gff
-from polytene.genome.ranks import Ranks
+from polytene.genome.merging.files import Part, whole_file
+from polytene.genome.merging.gff import merge_gff
+from polytene.genome.merging.ranks import Ranks
 
 COLORS = {"high": "0,150,0", "medium": "255,200,0", "low": "200,0,0", "none": "128,128,128"}
 ONE_BASED, ZERO_BASED = "1-based, inclusive", "0-based, half-open"

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from polytene.core.files import write_bytes
 from polytene.exceptions import UsageError
-from polytene.genome.merge_files import whole_file
+from polytene.genome.merging.files import whole_file
 
 HIDDEN = ("_start", "_end")
 SUFFIXES = (".tsv", ".tsv.gz", ".txt", ".csv", ".parquet")

@@ -1,0 +1,1 @@
+"""Sequences in two bits a base, without loss, and counting in them."""

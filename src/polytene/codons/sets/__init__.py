@@ -1,0 +1,1 @@
+"""Sets of sequences: files read, checked and written as Parquet."""

@@ -1,0 +1,47 @@
+"""What a block took on its worker: seconds, CPU, memory, and where; for people, never in a part."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import sys
+import time
+
+from distributed import get_worker
+
+from polytene.core.canonical import Json
+
+NAMES = ("seconds", "at", "cpu", "memory", "worker")
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+class Usage:
+    """Measures from where it is made."""
+
+    def __init__(self) -> None:
+        self._at = time.time()
+        self._start = time.perf_counter()
+        self._cpu = time.thread_time()
+
+    def taken(self) -> dict[str, Json]:
+        """Return what was taken since.
+
+        ``seconds``; ``at``, when it began, by the worker's clock; ``cpu`` seconds of its thread,
+        external programs not counted; ``memory``, the most that its worker process has held so
+        far in bytes; ``worker``, its host and name.
+        """
+        return {
+            "seconds": round(time.perf_counter() - self._start, 4),
+            "at": round(self._at, 3),
+            "cpu": round(time.thread_time() - self._cpu, 4),
+            "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT,
+            "worker": _worker(),
+        }
+
+
+def _worker() -> str:
+    try:
+        name = str(get_worker().name)
+    except ValueError:  # no worker: somebody called the function
+        return socket.gethostname()
+    return f"{socket.gethostname()} {name.rpartition('://')[2]}"

@@ -1,0 +1,1 @@
+"""Where to cut a genome so that chunks cost the same and no gene is cut."""

@@ -1,0 +1,1 @@
+"""Task files: the same command line for each chunk, and the programs that run them."""

@@ -1,0 +1,1 @@
+"""A knowledge base that is built: opened, asked, listed, checked, exported."""

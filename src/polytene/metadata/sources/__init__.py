@@ -1,0 +1,1 @@
+"""What metadata come from: trees, archives, sets, tables of accessions."""

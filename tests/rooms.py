@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from polytene import codons, genome, lightcurves, metadata, rnaseq
-from polytene.genome.composition.files import write_composition
 from polytene.testing import (
     Archive,
     write_assembly,
@@ -32,7 +31,7 @@ def count_codons(data: Path, out: Path, client: Any, **options: Any) -> Path:
 def compose(data: Path, out: Path, client: Any) -> Path:
     plan = genome.plan_chunks(data / "assembly" / "genome.fa", n_chunks=6)
     found = genome.composition(plan, window=5000, run_dir=out / "run", client=client)
-    write_composition(found.result, out / "composition.parquet")
+    genome.write_composition(found.result, out / "composition.parquet")
     return out / "composition.parquet"
 
 

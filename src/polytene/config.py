@@ -15,6 +15,7 @@ import yaml
 from polytene.exceptions import UsageError
 
 DEFAULT = "default"
+OPEN = ("polytene.cluster.slurm.pools", "polytene.cluster.slurm.resources")  # names of the user's
 HEADER = (
     "# Settings of polytene; the values are the defaults. To change one, take away the '# '\n"
     "# before it and before the names of the sections that it is in.\n\n"
@@ -115,7 +116,11 @@ def settings(prefix: str = "") -> list[Setting]:
         like = f"; similar: {', '.join(near)}" if near else "; all of them: polytene config show"
         raise UsageError(f"no setting {whole!r}{like}")
     sources = _sources()
-    return [Setting(n, found.get(n), sources.get(n, DEFAULT), n in known) for n in names]
+    return [Setting(n, found.get(n), sources.get(n, DEFAULT), _known(n, known)) for n in names]
+
+
+def _known(name: str, known: Mapping[str, Any]) -> bool:
+    return name in known or name.startswith(tuple(f"{section}." for section in OPEN))
 
 
 def _leaves(section: Any, name: str = "") -> Iterator[tuple[str, Any]]:

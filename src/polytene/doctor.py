@@ -23,6 +23,7 @@ from polytene.clusters.local import HOST, LEAST_MEMORY, default_workers
 from polytene.core.tools import tool_version
 from polytene.core.versions import versions
 from polytene.doctor_disk import Check, check_disk
+from polytene.doctor_outside import check_outside
 from polytene.exceptions import PolyteneError
 
 FILES = 4096
@@ -39,7 +40,7 @@ PROGRAMS = {
     "sbatch": ("--version",),
     "hs": ("--version",),
     "parallel": ("--version",),
-    "nvidia-smi": ("--version",),
+    "gt": ("--version",),
 }
 
 
@@ -58,6 +59,7 @@ def checks(run_dir: Path) -> Iterator[Check]:
         yield _guarded(check)
     yield from check_disk(run_dir)
     yield _guarded(_cluster)
+    yield from check_outside()
     yield from map(_extra, EXTRAS)
     yield from _programs()
 

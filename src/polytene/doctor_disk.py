@@ -22,6 +22,8 @@ LEAST_FREE = 100 << 20
 FEW_FREE = 5 << 30
 SLOW_FSYNC = 0.05
 WRITES = 5
+SLOW_WRITE = 30e6
+PIECE, PIECES = 1 << 20, 32
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def check_disk(run_dir: Path) -> Iterator[Check]:
     try:
         with tempfile.TemporaryDirectory(prefix=".polytene-doctor-", dir=there) as folder:
             yield _space(there)
-            for check in (_fsync, _locks, _links, _renames):
+            for check in (_speed, _fsync, _locks, _links, _renames):
                 yield _guarded(check, Path(folder))
     except OSError as error:
         remedy = "give a folder where you may write: --run-dir DIR"
@@ -92,6 +94,22 @@ def kind_of(folder: Path) -> str:
         if os.path.commonpath([place, mount.mountpoint]) == mount.mountpoint:
             return mount.fstype
     return "unknown"
+
+
+def _speed(folder: Path) -> Check:
+    piece = os.urandom(PIECE)  # not to be compressed
+    start = time.perf_counter()
+    with open(folder / "large", "wb") as out:
+        for _ in range(PIECES):
+            out.write(piece)
+        out.flush()
+        os.fsync(out.fileno())
+    speed = PIECE * PIECES / (time.perf_counter() - start)
+    said = f"{speed / 1e6:,.0f} MB/s, {PIECE * PIECES >> 20} MiB made durable"
+    if speed < SLOW_WRITE:
+        remedy = "large results wait for it: keep runs on a faster disk: --run-dir DIR"
+        return Check("write speed", "warn", said, remedy)
+    return Check("write speed", "ok", said)
 
 
 def _fsync(folder: Path) -> Check:

@@ -29,7 +29,8 @@ INSTALL = {
 def doctor(run_dir: Path, as_json: bool) -> None:
     """Check this machine for what runs need.
 
-    Packages, memory, file system, a local cluster, programs; exit code 4 if a check fails.
+    Packages, memory, file system, a local cluster, archives, SLURM, GPUs, programs: each is tried,
+    and where it does not work a line says what to do. Exit code 4 if runs cannot work.
     """
     from polytene.doctor import checks
 

@@ -6,8 +6,11 @@ import copy
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dask.config
@@ -15,9 +18,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from polytene import config
+from polytene import config, doctor_outside
 from polytene.cli import polytene
+from polytene.clusters.security import others_here
 from polytene.doctor_disk import check_disk
+from polytene.doctor_outside import check_archives
 from polytene.exceptions import UsageError
 
 HOME = Path(sys.executable).parent
@@ -36,7 +41,9 @@ def test_doctor_finds_this_machine_fit(tmp_path):
     assert done.returncode == 0, done.stdout
     lines = done.stdout.splitlines()
     assert all(line[:5].strip() in ("ok", "warn", "") for line in lines)
-    for name in ("packages", "memory", "open files", "fsync", "locks", "local cluster"):
+    looked_at = ["packages", "memory", "open files", "write speed", "fsync", "locks", "rename"]
+    looked_at += ["local cluster", "archives", "dashboard port", "other users", "GPU"]
+    for name in looked_at:
         assert any(line[6:].startswith(name) for line in lines)
     assert list(tmp_path.iterdir()) == []
 
@@ -63,6 +70,63 @@ def test_programs_say_their_versions(tmp_path, monkeypatch):
     found = {check.name: check for check in _programs()}
     assert (found["kallisto"].status, found["kallisto"].said) == ("ok", f"0.51.1, {good}")
     assert found["samtools"].status == "warn"
+
+
+def test_archives_that_do_not_answer_are_named():
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        here = f"http://127.0.0.1:{server.server_port}/"
+        try:
+            good = check_archives({"here": here})
+            found = check_archives({"here": here, "nowhere": "http://127.0.0.1:9/"})
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (good.status, good.said) == ("ok", "reached: here")
+    assert (found.status, found.said) == (
+        "warn",
+        "reached: here; not reached: nowhere (ConnectError)",
+    )
+    assert "https_proxy" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "script", "status", "says"),
+    [
+        ("sbatch", 'echo "sbatch: Job 7 to start at noon" >&2', "ok", "Job 7 to start at noon"),
+        ("sbatch", 'echo "sbatch: error: no account" >&2; exit 1', "warn", "error: no account"),
+        ("nvidia-smi", 'echo "No devices were found"; exit 6', "warn", "No devices were found"),
+        ("nvidia-smi", 'echo "Tesla T4"', "warn", "Tesla T4; "),
+    ],
+)
+def test_programs_that_lead_outside_are_tried(tmp_path, monkeypatch, name, script, status, says):
+    (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    found = doctor_outside._gpus() if name == "nvidia-smi" else next(doctor_outside._jobs())
+    assert found.status == status
+    assert says in found.said
+    assert bool(found.remedy) == (status == "warn")
+
+
+def test_a_taken_port_is_told():
+    with socket.socket() as owner:
+        owner.bind(("127.0.0.1", 0))
+        owner.listen()
+        port = owner.getsockname()[1]
+        with dask.config.set({"polytene.cluster.dashboard-port": port}):
+            assert doctor_outside._port().said == f"{port} on 127.0.0.1 is taken"
+    with dask.config.set({"polytene.cluster.dashboard-port": port}):
+        assert doctor_outside._port().status == "ok"
+
+
+@pytest.mark.parametrize(("tls", "speaks"), [("on", True), ("off", False)])
+def test_who_else_is_here_is_told(tls, speaks):
+    with dask.config.set({"polytene.cluster.tls": tls}):
+        found = doctor_outside._users()
+    assert ("speak TLS" in found.said) == speaks
+    assert (found.status == "warn") == (others_here() and not speaks)
 
 
 def test_a_package_that_is_too_old_fails(monkeypatch):

@@ -105,7 +105,7 @@ def test_an_address_where_nobody_answers():
 
 def leaves(tree, path=()):
     for key, value in tree.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             yield from leaves(value, (*path, key))
         else:
             yield (*path, key)
@@ -191,3 +191,24 @@ print(json.dumps(len(run(plan, [fail], Reduction(sum), run_dir=tempfile.mkdtemp(
 
 def test_the_environment_reaches_a_run():
     assert in_new_process(USE, DASK_POLYTENE__MAX_QUARANTINED="1.0") == 1
+
+
+DISTRIBUTED = """
+import json, dask.config
+dask.config.set({"distributed.comm.retry.count": 3})
+import polytene
+import distributed
+words = "comm.retry.count scheduler.work-stealing worker.memory.pause worker.profile.low-level"
+print(json.dumps([dask.config.get(f"distributed.{n}") for n in words.split()]))
+"""
+
+
+def test_what_is_set_for_dask_before_it_is_imported_holds(tmp_path):
+    """By a call, a variable and a file; what nobody set is Dask's own."""
+    (tmp_path / "own.yaml").write_text("distributed: {worker: {memory: {pause: 0.5}}}\n")
+    found = in_new_process(
+        DISTRIBUTED,
+        DASK_CONFIG=str(tmp_path),
+        DASK_DISTRIBUTED__SCHEDULER__WORK_STEALING="False",
+    )
+    assert found == [3, False, 0.5, False]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,21 @@ from pathlib import Path
 import dask
 import psutil
 import pytest
+from tests import rooms
+from tests.clusters.slurm_here import NODES
+from tests.conftest import require_tool
 
 from polytene import Plan, Reduction, Unit, cluster, run
 from polytene.clusters.slurm import FOLDER
-from polytene.clusters.supervisor import TOPIC
+from polytene.core.deaths import ENDED
 
-QUICK = {"memory_limit": "1GB", "walltime": "00:10:00", "margin": "30s", "dashboard_port": 0}
+QUICK = {"memory_limit": "1.5GB", "walltime": "00:30:00", "margin": "1m", "dashboard_port": 0}
+WORDS = {
+    "scancel": "was cancelled on n",
+    "over-memory": "was ended by SLURM on n1: over its memory",
+    "USR1": "came to its end on n",
+    "node": "was lost with its node",
+}
 
 
 @dataclass(frozen=True)
@@ -79,9 +89,9 @@ def test_what_a_worker_is(slurm, jobs):
     workers = jobs.scheduler_info(n_workers=-1)["workers"].values()
     assert sorted(w["name"] for w in workers) == ["worker-0", "worker-1"]
     assert {w["nthreads"] for w in workers} == {1}
-    assert {w["memory_limit"] for w in workers} == {(954 - 160) << 20}
+    assert {w["memory_limit"] for w in workers} == {(1431 - 160) << 20}
     asked = slurm("squeue", "-h", "-o", "%m %C %l").splitlines()
-    assert asked == ["954M 1 10:00"] * 2
+    assert asked == ["1431M 1 30:00"] * 2
 
 
 def test_the_configuration_reaches_the_workers(jobs):
@@ -111,7 +121,7 @@ def test_all_of_it_listens_where_its_nodes_are_and_speaks_tls(jobs):
     assert {a.split(":")[0] for a in jobs.run(os.getpid)} == {"tls"}
 
 
-@pytest.mark.parametrize("how", ["scancel", "over-memory", "USR1"])
+@pytest.mark.parametrize("how", ["scancel", "over-memory", "USR1", "node"])
 def test_a_job_that_ends_is_replaced_and_the_result_is_the_same(slurm, jobs, tmp_path, how):
     before = set(slurm.jobs())
 
@@ -121,6 +131,8 @@ def test_a_job_that_ends_is_replaced_and_the_result_is_the_same(slurm, jobs, tmp
             slurm("scancel", victim)
         elif how == "USR1":
             slurm("scancel", "--signal=USR1", "--batch", victim)
+        elif how == "node":
+            slurm.power_off(NODES[0])  # with all jobs that are there
         else:
             (tmp_path / "hog").write_text(victim)
 
@@ -128,16 +140,17 @@ def test_a_job_that_ends_is_replaced_and_the_result_is_the_same(slurm, jobs, tmp
     plan = plan_of(tmp_path / "seen", 40, seconds=0.1, hog=str(tmp_path / "hog"))
     out = run(plan, [stage], Reduction(sorted_lists), run_dir=tmp_path / "run", client=jobs,
               on_event=meanwhile(10, act))  # fmt: skip
+    if how == "node":
+        slurm.boot(NODES[0])  # it offers itself again
     assert out.complete
     assert out.result == [unit.key for unit in plan]
     again = {key: n for key, n in computed(tmp_path / "seen").items() if n > 1}
     assert len(again) <= (0 if how == "USR1" else 4), f"{how}: redone {again}"
     slurm.wait(lambda: len(slurm.jobs("RUNNING")) == 2, "replacement")
     jobs.wait_for_workers(2, timeout=120)
-    assert len(set(slurm.jobs()) & before) == 1
-    words = {"scancel": "was cancelled on n", "over-memory": "over its memory"}
-    _, said = jobs.get_events(TOPIC)[-1]
-    assert words.get(how, "came to its end on n") in said["why"]
+    assert set(slurm.jobs()) != before
+    said = {event["why"].split(" ", 2)[2] for _, event in jobs.get_events(ENDED)}
+    assert any(text.startswith(WORDS[how]) for text in said), said
 
 
 def sorted_lists(values):
@@ -152,8 +165,28 @@ def hogging(unit):
     if asked.exists() and asked.read_text() == os.environ["SLURM_JOB_ID"]:
         parent = psutil.Process(os.getppid())
         parent.suspend()  # so that it is SLURM who ends it
-        hog = b"x" * (1200 << 20)
+        hog = b"x" * (1700 << 20)
         time.sleep(60)
         return [len(hog)]
     time.sleep(unit.seconds)
     return [unit.key]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    require_tool("kallisto")
+    return rooms.make_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.mark.parametrize("room", rooms.JOBS)
+def test_a_room_on_slurm_gives_the_bytes_of_a_local_run(slurm, jobs, here, data, tmp_path, room):
+    """With a worker killed in between."""
+    expected = rooms.bytes_of(rooms.JOBS[room](data, tmp_path / "here", here))
+    jobs.wait_for_workers(1, timeout=120)
+    victim = min(jobs.run(os.getenv, "SLURM_JOB_ID", on_error="ignore").values(), key=int)
+    killer = threading.Timer(0.3, lambda: slurm("scancel", "--signal=KILL", "--batch", victim))
+    killer.start()
+    found = rooms.bytes_of(rooms.JOBS[room](data, tmp_path / "slurm", jobs))
+    killer.join()
+    assert found == expected
+    slurm.wait(lambda: victim not in slurm.jobs("RUNNING"), "end of the job")

@@ -1,4 +1,4 @@
-"""The life of jobs on a real SLURM: short walltimes, GPUs of their own, a node that fails."""
+"""The life of jobs on a real SLURM: short walltimes, GPUs of their own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import time
 
 import pytest
-from tests.clusters.test_slurm_jobs import computed, meanwhile, noted, plan_of, sorted_lists
+from tests.clusters.test_slurm_jobs import computed, noted, plan_of, sorted_lists
 
 from polytene import Plan, Reduction, Stage, Unit, cluster, run
 
@@ -53,19 +53,3 @@ def test_gpu_stages_run_in_gpu_jobs_each_with_a_gpu_of_its_own(slurm, tmp_path):
 
 def joined(values):
     return [entry for value in values for entry in value]
-
-
-def test_a_node_that_fails_costs_what_ran_on_it(slurm, tmp_path):
-    plan = plan_of(tmp_path / "seen", 60, seconds=0.2)
-    options = {"memory_limit": "1GB", "dashboard_port": 0, "directives": ["--exclusive"]}
-    with cluster("slurm", workers=2, **options) as client:
-        client.wait_for_workers(2, timeout=120)
-        try:
-            fail = meanwhile(10, lambda: slurm.power_off("n1"))
-            about = {"run_dir": tmp_path / "run", "client": client, "on_event": fail}
-            out = run(plan, [noted], Reduction(sorted_lists), **about)
-        finally:
-            slurm.boot("n1")  # it offers itself again
-    assert out.result == [unit.key for unit in plan]
-    assert sum(n > 1 for n in computed(tmp_path / "seen").values()) <= 4
-    slurm.wait(lambda: set(slurm.states().values()) == {"idle"}, "idle nodes")

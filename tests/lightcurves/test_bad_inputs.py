@@ -27,6 +27,8 @@ def make_csv(tmp_path, text: str, name: str = "star.csv"):
     return path
 
 
+astropy_warns = pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
+
 CASES = {
     "truncated-fits": lambda b: b[:-100],
     "damaged-fits": lambda b: b[:2880] + b"X" * 2880 + b[5760:],
@@ -38,6 +40,7 @@ CASES = {
 }
 
 
+@astropy_warns
 @pytest.mark.parametrize("reason", CASES)
 def test_what_is_wrong_with_a_file_is_said(whole, tmp_path, reason):
     path = tmp_path / "star.fits"
@@ -48,12 +51,28 @@ def test_what_is_wrong_with_a_file_is_said(whole, tmp_path, reason):
     assert str(path) in caught.value.detail
 
 
+@astropy_warns
 def test_a_table_cut_between_two_blocks_is_truncated(whole, tmp_path):
     path = tmp_path / "star.fits"
     path.write_bytes(whole[: len(whole) // 2880 // 2 * 2880])
     with pytest.raises(BadInput) as caught:
         lc.read(path)
     assert caught.value.reason in ("truncated-fits", "damaged-fits")
+
+
+@astropy_warns
+def test_a_damaged_file_is_refused_or_read_and_nothing_else(whole, tmp_path):
+    path, refused = tmp_path / "star.fits", 0
+    for seed in range(40):
+        random, raw = np.random.default_rng(seed), bytearray(whole)
+        for place in random.integers(0, 4 * 2880, random.integers(1, 30)):
+            raw[place] = random.integers(0, 256)
+        path.write_bytes(bytes(raw))
+        try:
+            lc.read(path)
+        except BadInput:
+            refused += 1
+    assert refused > 10
 
 
 @pytest.mark.parametrize(

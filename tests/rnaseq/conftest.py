@@ -6,7 +6,8 @@ import gzip
 import itertools
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dask
@@ -19,8 +20,17 @@ from polytene.formats.remote import Patience
 from polytene.testing import Archive, write_reads, write_transcripts
 
 READS = 400
+PATIENCE = 120.0
 QUICK = Patience(tries=4, idle=2.0, wait=0.02)
 DEBIAN = Path("/usr/share/doc/kallisto/test")
+
+
+def until(condition: Callable[[], object], promise: str) -> None:
+    """Wait for a fact, not for a time."""
+    limit = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < limit, f"after {PATIENCE:g} s it is not so that {promise}"
+        time.sleep(0.02)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -9,12 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from tests.conftest import require_tool
-from tests.rnaseq.conftest import DEBIAN, READS
+from tests.rnaseq.conftest import DEBIAN, READS, until
 
 from polytene import rnaseq
 
@@ -105,10 +104,12 @@ def test_transport_failures_are_tried_again_by_the_same_command(plan, run, archi
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_fewer_reads_than_the_archive_counts_are_no_success(plan, run, archive, mode):
+def test_fewer_reads_than_the_archive_counts_are_no_success_and_no_retry(plan, run, archive, mode):
     archive.reads[RUN] = READS + 1
     (failure,) = run(plan([RUN], mode=mode)).quarantined
-    assert f"{READS:,} reads processed of {READS + 1:,}" in failure.detail
+    assert (failure.reason, failure.category) == ("other-read-count", "input")
+    assert f"{READS:,} reads in files that are whole" in failure.detail
+    assert archive.given[MATE] == (archive.folder / MATE).stat().st_size
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -175,9 +176,9 @@ def test_a_result_that_was_removed_is_made_again(plan, run, runs, truth):
 def test_reads_that_vanish_between_download_and_quantification_come_again(
     plan, run, archive, truth, part, monkeypatch
 ):
-    stages = importlib.import_module("polytene.rnaseq.stages")
+    sources = importlib.import_module("polytene.rnaseq.sources")
     made = plan([RUN], mode="staged")
-    keep, lost = stages._keep, []
+    keep, lost = sources._keep, []
 
     def lose(folder, value, traffic):
         out = keep(folder, value, traffic)
@@ -186,7 +187,7 @@ def test_reads_that_vanish_between_download_and_quantification_come_again(
             shutil.rmtree(folder) if not part else (folder / f"{RUN}{part}.fastq.gz").unlink()
         return out
 
-    monkeypatch.setattr(stages, "_keep", lose)
+    monkeypatch.setattr(sources, "_keep", lose)
     assert run(made).complete
     assert lost
     assert table(made) == truth(RUN)
@@ -218,16 +219,10 @@ def test_no_tool_survives_when_its_run_is_killed(generated, archive, tmp_path):
     child = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    deadline = time.monotonic() + 60
-    while not tools_of(work) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert tools_of(work)
+    until(lambda: tools_of(work), "its tool runs")
     child.send_signal(signal.SIGKILL)
     child.wait()
-    deadline = time.monotonic() + 30
-    while tools_of(work) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not tools_of(work)
+    until(lambda: not tools_of(work), "no tool outlives it")
 
 
 def tools_of(work: Path) -> list[int]:

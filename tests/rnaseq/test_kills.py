@@ -6,20 +6,17 @@ import os
 import random
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest
-from tests.rnaseq.conftest import READS
+from tests.rnaseq.conftest import READS, until
 
 from polytene import rnaseq
 from polytene.testing import Archive, write_reads
 
-PATIENCE = 120.0
 TOKEN = "POLYTENE_TEST_RUN"
 SAMPLES = 20
 COMMAND = """
@@ -34,14 +31,6 @@ if __name__ == "__main__":
         rnaseq.run(made, client=client)
         rnaseq.merge(out, client=client)
 """
-
-
-def until(condition: Callable[[], object], promise: str) -> None:
-    """Wait for a fact, not for a time."""
-    limit = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < limit, f"after {PATIENCE:g} s it is not so that {promise}"
-        time.sleep(0.02)
 
 
 @dataclass

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 
@@ -20,6 +23,35 @@ def test_results_that_do_not_belong_together_are_refused(plan, run, runs, name):
     path.write_text(json.dumps({**json.loads(path.read_text()), name: "other"}))
     with pytest.raises(UsageError, match=name):
         rnaseq.merge(made.settings.folder)
+
+
+def test_more_runs_than_a_block_holds(plan, run, generated, tmp_path, here):
+    """The columns are those of the tables, in the order of the list, whatever the block."""
+    runs = [f"SRR8{i:07d}" for i in range(150, 0, -1)]
+    one = plan(["SRR90000001"])
+    run(one)
+    whole = one.settings.result_of("SRR90000001")
+    done = json.loads((whole / "done.json").read_text())
+    rows = [line.split("\t") for line in (whole / "abundance.tsv").read_text().splitlines()]
+    made = plan(runs, sources=["local"], local_dir=tmp_path)
+    for i, name in enumerate(runs):
+        folder = made.settings.result_of(name)
+        folder.mkdir(parents=True)
+        table = [rows[0], *([*row[:3], str(i), str(i / 4)] for row in rows[1:])]
+        text = "".join("\t".join(row) + "\n" for row in table).encode()
+        (folder / "abundance.tsv").write_bytes(text)
+        record = {**done, "run": name, "sha256": hashlib.sha256(text).hexdigest()}
+        (folder / "done.json").write_text(json.dumps(record))
+    merged = rnaseq.merge(made.settings.folder, client=here)
+    assert merged["run"].values.tolist() == runs
+    assert (merged["est_counts"].values == np.arange(150)).all()
+    assert (merged["tpm"].values == np.arange(150) / 4).all()
+    work = made.settings.folder
+    tpm = pd.read_csv(work / "merged" / "merged_abundance.tsv", sep="\t", index_col=0)
+    assert tpm.columns.tolist() == runs
+    assert (tpm.values == np.arange(150) / 4).all()
+    long = pq.read_table(work / "merged" / "expression.parquet")
+    assert long.num_rows == 150 * len(tpm)
 
 
 def matrix() -> xr.Dataset:

@@ -56,6 +56,14 @@ def test_a_limit_that_nobody_can_vouch_for_is_refused(plan, archive):
         plan([RUN], scratch="host", keep_fastq=True)
 
 
+def test_a_stream_holds_the_index_in_memory_and_no_slot_of_a_quantification(plan, generated):
+    nbytes = (generated / "t.idx").stat().st_size
+    for mode, memory in (("stream", nbytes), ("staged", None)):
+        first, *_, last = rnaseq.stages(plan([RUN], mode=mode))
+        assert (first.memory, last.memory) == (memory, None)
+        assert (dict(first.uses), dict(last.uses)) == ({"net": 1, "net.ena": 1}, {"quant": 1})
+
+
 def test_a_lease_shrinks_to_what_lies_there(plan, run, archive, make_sra, generated):
     pair = [generated / "reads" / f"{RUN}_{end}.fastq.gz" for end in (1, 2)]
     sra = make_sra(RUN, archive.folder, *pair)

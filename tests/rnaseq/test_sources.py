@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 
 import pytest
@@ -52,13 +51,6 @@ def test_a_server_that_is_down_leads_to_the_next_source(plan, run, sra, truth):
     assert table(made) == truth(RUN)
 
 
-def test_a_damaged_sra_file_is_downloaded_again(plan, run, sra, truth):
-    made = plan([RUN], sources=["sra"])
-    sra.fail(f"{RUN}.sra", "corrupt", 1)
-    assert run(made).complete
-    assert table(made) == truth(RUN)
-
-
 def test_a_run_that_no_source_has(plan, run, sra):
     (failure,) = run(plan(["SRR99999999"], sources=["ena", "sra"])).quarantined
     assert (failure.reason, failure.category) == ("not-found", "input")
@@ -86,27 +78,6 @@ def test_a_local_sra_file(plan, run, sra, truth, tmp_path):
     made = plan([RUN], sources=["local"], local_dir=tmp_path / "local")
     assert run(made).complete
     assert table(made) == truth(RUN)
-
-
-@pytest.mark.parametrize(
-    ("damage", "reason"),
-    [
-        (lambda data: data[:-200], "truncated-gzip"),
-        (lambda data: data[:-20] + bytes([data[-20] ^ 255]) + data[-19:], "damaged-gzip"),
-        (lambda data: b"", "empty-file"),
-        (lambda data: gzip.compress(b"<html>"), "not-fastq"),
-        (lambda data: gzip.compress(gzip.decompress(data)[:-90]), "truncated-fastq"),
-        (lambda data: gzip.compress(gzip.decompress(data)[: 4 * 197]), None),
-    ],
-)
-def test_a_damaged_local_file_is_quarantined(plan, run, archive, damage, reason):
-    path = archive.folder / f"{RUN}_2.fastq.gz"
-    path.write_bytes(damage(path.read_bytes()))
-    made = plan([RUN], sources=["local"], local_dir=archive.folder)
-    (failure,) = run(made).quarantined
-    assert failure.category == "input"
-    assert failure.reason in ([reason] if reason else ["mates-differ", "truncated-fastq"])
-    assert path.name in failure.detail or "mate" in failure.detail
 
 
 def test_salmon_behind_the_same_protocol(plan, run, generated, tmp_path):

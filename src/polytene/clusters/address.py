@@ -8,6 +8,7 @@ from typing import Any
 
 import dask.config
 from distributed import Client
+from distributed.security import Security
 
 from polytene.exceptions import PreflightError
 
@@ -22,6 +23,11 @@ def open_address(
     """
     try:
         with dask.config.set(dask.config.merge(dask.config.config, settings or {})):
+            if address.startswith("tls:") and not _has_certificate():
+                raise PreflightError(
+                    f"the scheduler at {address} takes only who has its certificate: give the file "
+                    "that `polytene cluster start` wrote as --cluster, or set distributed.comm.tls"
+                )
             client = Client(address, timeout=timeout)
     except (OSError, TimeoutError) as error:
         raise PreflightError(f"no scheduler answers at {address}: {error}") from None
@@ -29,3 +35,7 @@ def open_address(
         if not client.nthreads():
             raise PreflightError(f"the scheduler at {address} has no workers: start some first")
         yield client
+
+
+def _has_certificate() -> bool:
+    return Security().get_connection_args("client").get("ssl_context") is not None

@@ -72,11 +72,9 @@ def on_this_host(
 
 
 def _flat(section: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings by the names of options, those of sections included."""
-    found: dict[str, Any] = {}
-    for name, value in section.items():
-        found |= _flat(value) if isinstance(value, Mapping) else {name.replace("-", "_"): value}
-    return found
+    """Return settings by the names of options, those of GPUs included."""
+    every = {**section, **section["cuda"]}
+    return {k.replace("-", "_"): v for k, v in every.items() if not isinstance(v, Mapping)}
 
 
 def _started(

@@ -24,7 +24,8 @@ from polytene.clusters.local import HOST, _quiet, _safe_settings, free_port
 from polytene.clusters.reach import address_for
 from polytene.clusters.security import security
 from polytene.clusters.slurm_script import Kind, jobqueue, kinds_of, script_of
-from polytene.clusters.supervisor import TOPIC, Arrivals, Supervisor
+from polytene.clusters.supervisor import Arrivals, Supervisor
+from polytene.core.deaths import ENDED
 from polytene.exceptions import PreflightError, UsageError
 
 logger = logging.getLogger(__name__)
@@ -152,7 +153,7 @@ def _supervisor(
         return script_of(kind, number, made.scheduler_address, name, folder, trusted)
 
     supervisor = Supervisor(kinds, script, name, folder, arrivals)
-    supervisor.on_end = lambda about: made.loop.add_callback(made.scheduler.log_event, TOPIC, about)
+    supervisor.on_end = lambda about: made.loop.add_callback(made.scheduler.log_event, ENDED, about)
     return supervisor
 
 

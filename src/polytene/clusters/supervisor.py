@@ -20,7 +20,6 @@ from polytene.exceptions import Interrupted, PreflightError
 
 logger = logging.getLogger(__name__)
 
-TOPIC = "polytene-jobs"
 START_FAILURES = 3
 SOON, LATER, LIVELY = 1.0, 10.0, 30.0
 UNSEEN = 2

@@ -13,14 +13,14 @@ import pyarrow as pa
 import xarray as xr
 
 from polytene import codons
-from polytene.codons.device import Device
 from polytene.codons.measures.cli import COMMANDS
 from polytene.codons.options import CODE, batch_options
 from polytene.codons.pairs.cli import pairs
 from polytene.codons.run import count_plan
 from polytene.codons.sets.cli import ingest, rechunk
 from polytene.codons.show import long_table
-from polytene.command import RunOptions, execute, finish, run_dir_of, run_options, say
+from polytene.command import RunOptions, execute, finish, output_of, run_dir_of, run_options, say
+from polytene.core.device import Wanted
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
@@ -89,10 +89,10 @@ for _command in (ingest, rechunk, *COMMANDS, pairs):
 @batch_options
 @click.option(
     "--device",
-    type=click.Choice(["cpu", "cuda"]),
+    type=click.Choice(["cpu", "cuda", "auto"]),
     default="cpu",
     show_default=True,
-    help="cuda: on the GPUs of workers that own one; the counts are equal, and no faster.",
+    help="cuda: on workers that own a GPU, equal and no faster; auto: if there are some.",
 )
 @click.option("--rscu", "with_rscu", is_flag=True, help="Add relative synonymous codon usage.")
 @click.option(
@@ -127,7 +127,7 @@ def count(
     skip_stops: bool,
     top: int | None,
     layout: str | None,
-    device: Device,
+    device: Wanted,
     **chosen: Any,
 ) -> None:
     """Count the codons of a set of any size, in bounded memory.
@@ -152,7 +152,8 @@ def count(
     if output is None and options.run_dir is None and (outcome is None or outcome.complete):
         shutil.rmtree(with_dir, ignore_errors=True)  # else messages point at it
     if outcome is not None:
-        _deliver(options, outcome, table, output, layout)
+        where = output and output_of(options, plan, output)
+        _deliver(options, outcome, table, where, layout)
 
 
 def check_output(path: Path, longest: int) -> None:

@@ -13,12 +13,13 @@ from polytene.codons.plan import Batch
 from polytene.codons.plan import plan as make_plan
 from polytene.codons.result import to_dataset
 from polytene.codons.stages import count_batch
+from polytene.core.device import Wanted, settled
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.core.reduce import Reduction
 from polytene.core.run import run
 from polytene.core.stage import Stage
-from polytene.exceptions import BrokenPromise, UsageError
+from polytene.exceptions import BrokenPromise
 from polytene.formats.parquet import SLICE_BYTES
 
 if TYPE_CHECKING:
@@ -47,12 +48,17 @@ def _finalize(value: Any, plan: Any, failures: Any, params: dict[str, Any]) -> x
 
 
 def count_plan(
-    plan: Plan[Batch], *, run_dir: str | Path, device: Device = "cpu", **engine: Any
+    plan: Plan[Batch],
+    *,
+    run_dir: str | Path,
+    device: Wanted = "cpu",
+    client: Any = None,
+    **engine: Any,
 ) -> Outcome:
     """Run a plan made by :func:`polytene.codons.plan`."""
-    if device not in ("cpu", "cuda"):
-        raise UsageError(f"device is {device!r}: 'cpu' or 'cuda'")
-    outcome = run(plan, stages(plan, device), reduction(plan), run_dir=run_dir, **engine)
+    with settled(device, run_dir, client) as (chosen, found):
+        engine = {**engine, "run_dir": run_dir, "client": found}
+        outcome = run(plan, stages(plan, chosen), reduction(plan), **engine)
     failed = {f.key for f in outcome.quarantined}
     rows = sum((b.rows if b.drawn is None else b.drawn) for b in plan if b.key not in failed)
     if rows != outcome.items:
@@ -64,7 +70,7 @@ def count(
     inputs: str | Path | Iterable[str | Path],
     *,
     run_dir: str | Path,
-    device: Device = "cpu",
+    device: Wanted = "cpu",
     client: Any = None,
     max_quarantined: float | None = None,
     on_change: str = "fail",
@@ -82,7 +88,8 @@ def count(
         Where the run keeps its plan, parts and ledger; the same call again resumes.
     device
         ``"cuda"``: count on the GPUs of workers that own one, each as the resource ``GPU``. The
-        counts are equal; reading takes the time, so that it is no faster.
+        counts are equal; reading takes the time, so that it is no faster. ``"auto"``: so if the
+        cluster has such workers when the run begins.
     client, max_quarantined, on_change, retry_quarantined, on_event
         As for :func:`polytene.run`.
     **options

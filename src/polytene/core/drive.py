@@ -6,7 +6,6 @@ import functools
 import logging
 import pickle
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,8 @@ from distributed.comm import CommClosedError
 from polytene.core import blocks, parts
 from polytene.core.blocks import Job
 from polytene.core.books import Books
-from polytene.core.events import Working
+from polytene.core.deaths import Deaths
+from polytene.core.events import Visible
 from polytene.core.flights import Flights
 from polytene.core.hosts import Keeper, Workers
 from polytene.core.isolate import cap_of
@@ -90,7 +90,7 @@ class Drive:
         self.flights = Flights(client)
         self.orders = Orders(plan, standing)
         self.pulse = Pulse(client, plan, books, self.window.leases, self.flights.token)
-        self.deaths: Counter[Any] = Counter()
+        self.deaths = Deaths(client)
         self.resumed: dict[tuple[int, int], int] = {}
         self._looked = self._with_workers = time.monotonic()
         self._patience = parse_timedelta(dask.config.get("polytene.no-workers-timeout"))
@@ -131,7 +131,8 @@ class Drive:
         """Work until nothing is left, or until ``stop`` says so and what runs has landed."""
         stopping = False
         try:
-            self.books.on_event(Working(self.threads, self.pulse.page()))
+            if page := self.pulse.page():
+                self.books.on_event(Visible(page))
             while True:
                 if not stopping and stop():
                     stopping = True
@@ -338,25 +339,25 @@ class Drive:
         if error is not None and not isinstance(error, KilledWorker):
             raise error
         if isinstance(what, Node):
-            self._lost_fold(what)
+            self._lost_fold(what, error)
             return
         self.window.landed(what)
         leg = self.chain[what.leg]
         logger.warning("a worker died while %s ran %d blocks", leg.name, len(what.blocks))
         for block in what.blocks:
-            self.deaths[block] += 1
-            if self.deaths[block] < DEATHS:
+            if self.deaths.note(block, error) < DEATHS:
                 alone = not leg.needs
                 self.window.again(Task(what.leg, (block,), alone), alone=bool(leg.needs))
             else:
-                self._lose(block, leg.name, f"its worker died {DEATHS} times while it ran")
+                why = self.deaths.why(block)
+                self._lose(block, leg.name, f"its worker died {DEATHS} times while it ran{why}")
 
-    def _lost_fold(self, node: Node) -> None:
-        self.deaths[node] += 1
-        if self.deaths[node] >= DEATHS:
+    def _lost_fold(self, node: Node, error: BaseException | None) -> None:
+        if self.deaths.note(node, error) >= DEATHS:
             raise Interrupted(
                 f"combining {len(node.children)} parts killed its worker {DEATHS} times, most "
                 "likely for memory: give the same command again with a larger --memory-limit"
+                + self.deaths.why(node)
             )
         self._send_folds([node])
 

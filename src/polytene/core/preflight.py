@@ -72,7 +72,7 @@ def check_code(client: Client, *code: Any) -> None:
     PreflightError
         If a worker cannot load the code, with its reason.
     """
-    said = client.run(_load, cloudpickle.dumps(code))
+    said = client.run(_load, cloudpickle.dumps(code), on_error="ignore")  # of those that died
     for worker, problem in said.items():
         if problem:
             raise PreflightError(

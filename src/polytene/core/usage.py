@@ -7,8 +7,6 @@ import socket
 import sys
 import time
 
-from distributed import get_worker
-
 from polytene.core.canonical import Json
 
 NAMES = ("seconds", "at", "cpu", "memory", "worker")
@@ -40,6 +38,8 @@ class Usage:
 
 
 def _worker() -> str:
+    from distributed import get_worker  # importing polytene stays light
+
     try:
         name = str(get_worker().name)
     except ValueError:  # no worker: somebody called the function

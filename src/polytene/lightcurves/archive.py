@@ -103,9 +103,11 @@ def resolve(target: Target, settings: dict[str, Any]) -> list[dict[str, Any]]:
             f"{target.target_id!r}: the archives know TIC, KIC and EPIC numbers, as TIC25155310",
         )
     note = cache_folder(target, settings) / f"products-{settings['family']}.json"
-    if note.exists():
+    try:
         known: list[dict[str, Any]] = json.loads(note.read_text())
         return known
+    except (FileNotFoundError, ValueError):  # not asked yet, or the power failed meanwhile
+        pass
     names = _search(target, settings)
     found = [{"product": name, "bytes": None, "md5": None} for name in sorted(set(names))]
     if found:  # what is not there yet may come

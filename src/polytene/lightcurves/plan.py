@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from polytene.core.device import WANTED
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
 from polytene.lightcurves.features import SCHEMAS, WINDOW, Schema
@@ -39,7 +40,7 @@ def plan(
     batch_size
         Targets that share one part file, on average; no result depends on it.
     device
-        ``"cpu"``, or ``"cuda"`` for workers that own a GPU.
+        ``"cpu"``, ``"cuda"`` for workers that own a GPU, or ``"auto"`` for what the cluster has.
 
     Raises
     ------
@@ -57,14 +58,21 @@ def plan(
         raise UsageError(f"schema is {schema!r}: one of {', '.join(SCHEMAS)}")
     if not window > 0:
         raise UsageError(f"window is {window}: give days above 0")
-    if device not in ("cpu", "cuda"):
-        raise UsageError(f"device is {device!r}: cpu or cuda")
+    if device not in WANTED:
+        raise UsageError(f"device is {device!r}: one of {', '.join(WANTED)}")
     chosen = as_source(source)
     units = _units(samples, chosen)
     params: dict[str, Any] = {"schema": schema, "tls": tls, "window": float(window)}
     params |= {"device": device} if device != "cpu" else {}
     params |= _source_params(chosen)
     return Plan(KIND, units, params, block=batch_size, noun="target")
+
+
+def on_device(plan: Plan[Target], device: str) -> Plan[Target]:
+    """Return a plan whose device is settled."""
+    params = {k: v for k, v in plan.params.items() if k != "device"}
+    params |= {"device": device} if device != "cpu" else {}
+    return Plan(plan.kind, plan.units, params, block=plan.block, noun=plan.noun)
 
 
 def fetch_plan(samples: Samples, archive: Archive, batch_size: int = 1) -> Plan[Target]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from polytene.core.device import settled
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.core.reduce import Reduction
@@ -16,7 +17,7 @@ from polytene.core.stage import Stage
 from polytene.exceptions import UsageError
 from polytene.lightcurves.features import WINDOW, Schema
 from polytene.lightcurves.fetch import fetch_stage
-from polytene.lightcurves.plan import BATCH_SIZE, as_source, fetch_plan
+from polytene.lightcurves.plan import BATCH_SIZE, as_source, fetch_plan, on_device
 from polytene.lightcurves.plan import plan as make_plan
 from polytene.lightcurves.result import write
 from polytene.lightcurves.rows import in_order
@@ -37,7 +38,9 @@ def stages(plan: Plan[Target], source: Source, *, timeout: float | None = None) 
         about = {"memory": MEMORY, "needs": {"GPU": 1}}
     func = extract_fetched if isinstance(source, Archive) else extract_local
     compute = Stage(functools.partial(func, **params, device=device), **about)
-    return [fetch_stage(source), compute] if isinstance(source, Archive) else [compute]
+    return (
+        [fetch_stage(source, into_run=True), compute] if isinstance(source, Archive) else [compute]
+    )
 
 
 def reduction() -> Reduction:
@@ -55,6 +58,7 @@ def extract_plan(
     run_dir: str | Path,
     source: Source | str | Path,
     timeout: float | None = None,
+    client: Any = None,
     **engine: Any,
 ) -> Outcome:
     """Run a plan made by :func:`polytene.lightcurves.plan`, and write its table.
@@ -65,9 +69,10 @@ def extract_plan(
     save_source(chosen, Path(run_dir))
     if isinstance(chosen, Archive):
         engine["limits"] = {**chosen.limits, **(engine.get("limits") or {})}
-    outcome = run(
-        plan, stages(plan, chosen, timeout=timeout), reduction(), run_dir=run_dir, **engine
-    )
+    with settled(str(plan.params.get("device", "cpu")), run_dir, client) as (device, found):
+        plan = on_device(plan, device)
+        engine = {**engine, "run_dir": run_dir, "client": found}
+        outcome = run(plan, stages(plan, chosen, timeout=timeout), reduction(), **engine)
     for name in OUTPUTS:
         write(outcome.result, Path(run_dir) / name)
     return outcome
@@ -107,7 +112,8 @@ def extract(
     schema, window
         As for :func:`features`.
     device
-        ``"cuda"``: on workers that own a GPU.
+        ``"cuda"``: on workers that own a GPU; ``"auto"``: so if the cluster has some when the run
+        begins.
     timeout
         Seconds that one target may compute; then its row says ``compute_timeout``.
     **engine
@@ -164,14 +170,14 @@ def fetch_planned(
         raise UsageError("there is nothing to fetch from a folder: give an Archive")
     engine["limits"] = {**archive.limits, **(engine.get("limits") or {})}
     fold = Reduction(None, _count_files)
-    return run(plan, [fetch_stage(archive)], fold, run_dir=run_dir, **engine)
+    return run(plan, [fetch_stage(archive, into_run=False)], fold, run_dir=run_dir, **engine)
 
 
 def _count_files(values: Any, plan: Any, failures: Any) -> dict[str, Any]:
     files = nbytes = 0
     missing = []
-    for target, folder in values:
-        found = folder.info["files"]
+    for target, info in values:
+        found = info["files"]
         files += len(found)
         nbytes += sum(f["bytes"] for f in found)
         if not found:

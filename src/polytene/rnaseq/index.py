@@ -40,6 +40,10 @@ class Index:
     quantifier: str
     version: str
 
+    def __fspath__(self) -> str:
+        """Return its path, so that it may stand where a path does."""
+        return self.path
+
 
 def index(
     fasta: str | Path,
@@ -101,7 +105,7 @@ def _make(tool: Quantifier, fasta: Path, path: Path, threads: int) -> None:
         draft.unlink(missing_ok=True)
 
 
-def read_index(path: str | Path, tool: Quantifier) -> Index:
+def read_index(path: str | os.PathLike[str], tool: Quantifier) -> Index:
     """Return what an index is; its checksum is kept beside it and renewed when the file changes.
 
     Raises

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +65,7 @@ class SamplePlan(Plan[Sample]):
 def plan(
     samples: str | Path | Iterable[str] | pa.Table,
     *,
-    index: str | Path,
+    index: str | os.PathLike[str],
     out: str | Path = "work",
     mode: Mode = "auto",
     sources: Sequence[str] | None = None,
@@ -149,7 +150,7 @@ def plan(
     >>> fasta = write_transcripts(folder / "t.fa", 5)
     >>> index = rnaseq.index(fasta, folder / "t.idx")
     >>> runs = write_reads(folder / "reads", fasta, runs=2)
-    >>> made = plan(runs, index=index.path, out=folder / "work", local_dir=folder / "reads")
+    >>> made = plan(runs, index=index, out=folder / "work", local_dir=folder / "reads")
     >>> len(made), made.settings.sources
     (2, ('local',))
     """
@@ -165,6 +166,7 @@ def plan(
     settings = Settings(
         out=str(Path(out).absolute()),
         index=about.path,
+        index_bytes=about.nbytes,
         quantifier=tool.name,
         program=tool.path,
         sources=_sources(sources, local_dir),

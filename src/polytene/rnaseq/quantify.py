@@ -19,6 +19,7 @@ from polytene.rnaseq.proof import (
     zero_pseudoaligned,
 )
 from polytene.rnaseq.quantifier import Fragments, Quantifier, find_quantifier
+from polytene.rnaseq.reads import count_reads
 from polytene.rnaseq.settings import Settings
 from polytene.rnaseq.stream import Streams
 from polytene.rnaseq.units import Sample
@@ -55,7 +56,10 @@ def quantify_files(
 
     def run(tool: Quantifier, draft: Path) -> int | None:
         _run(tool, sample, settings, draft, files)
-        return reads
+        seen = tool.finish(draft).n_processed
+        return (
+            reads if reads in (None, seen) else _agreed(sample, reads, count_reads(Path(files[0])))
+        )
 
     return _to_place(sample, settings, params, run, made_of, len(files))
 
@@ -84,9 +88,20 @@ def quantify_streams(
             traffic["bytes"] = sum(feed.download.got for feed in streams.feeds)
             traffic["resumes"] = sum(feed.download.resumes for feed in streams.feeds)
             made_of["md5"] = [feed.download.md5 for feed in streams.feeds]
-            return streams.reads if reads is None else reads
+            return _agreed(sample, reads, streams.reads)
 
     return _to_place(sample, settings, params, run, made_of, len(remotes)), traffic
+
+
+def _agreed(sample: Sample, announced: int | None, there: int) -> int:
+    """Return the reads that whole files hold; another number in the archive's records is final."""
+    if announced not in (None, there):
+        raise BadInput(
+            "other-read-count",
+            f"{sample.key}: {there:,} reads in files that are whole, the archive counts "
+            f"{announced:,}: which of them is right can only be asked there",
+        )
+    return there
 
 
 def _run(

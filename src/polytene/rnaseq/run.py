@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from polytene.core.saved import load
 from polytene.core.stage import Stage, legs
 from polytene.exceptions import UsageError
 from polytene.rnaseq.plan import SamplePlan
+from polytene.rnaseq.proof import DRAFTS
 from polytene.rnaseq.report import write_report
 from polytene.rnaseq.sources import SOURCES
 from polytene.rnaseq.stages import Fetch, Quantify
@@ -23,14 +25,17 @@ def stages(plan: SamplePlan) -> list[Stage]:
     """Return one stage per source, in the order in which they are tried, and the last one.
 
     Sources that are not asked pass the run on, so that asking them later keeps what is done.
+    A stream holds a connection and the index in memory, and no slot of a quantification.
     """
     settings, params = plan.settings, plan.params
     order = [*settings.sources, *(s for s in SOURCES if s not in settings.sources)]
     uses = {"local": {"local": 1.0}, **{s: {"net": 1.0, f"net.{s}": 1.0} for s in ("ena", "sra")}}
+    streamed = "ena" in settings.sources and any(sample.streamed for sample in plan)
     fetch = [
         Stage(
             Fetch(source, source == settings.sources[-1], settings, params),
             uses=uses[source] if source in settings.sources else {"local": 1e-6, **_idle(source)},
+            memory=settings.index_bytes if source == "ena" and streamed else None,
         )
         for source in order
     ]
@@ -106,6 +111,8 @@ def run(plan: SamplePlan, *, run_dir: str | Path | None = None, **engine: Any) -
         **engine,
     )
     write_report(plan, outcome)
+    with suppress(OSError):  # it is empty, unless somebody adopts results meanwhile
+        (plan.settings.folder / DRAFTS).rmdir()
     return outcome
 
 

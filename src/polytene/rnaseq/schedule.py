@@ -42,10 +42,13 @@ class Schedule:
         Seconds from the first admission to the last settling.
     peak_disk
         The most bytes that were reserved at once.
+    spans
+        ``(leg, run, begin, end)`` of all that was done, in the order of its begin.
     """
 
     makespan: float
     peak_disk: float
+    spans: tuple[tuple[int, int, float, float], ...] = ()
 
 
 def _leg(name: str, uses: Mapping[str, float], first: bool) -> Leg:
@@ -93,13 +96,14 @@ def simulate(
     about = {"in_flight": count + 1, "task_seconds": 0.0, "clock": lambda: now}
     window = Window(legs, Leases(book, holds), order, count, **about)  # type: ignore[arg-type]
     flying: list[tuple[float, int, Task]] = []
-    ticket = 0
+    spans: list[tuple[int, int, float, float]] = []
     while True:
         for task in window.admit():
-            ticket += 1
-            heapq.heappush(flying, (now + seconds[task.leg][task.blocks[0]], ticket, task))
+            end = now + seconds[task.leg][task.blocks[0]]
+            spans.append((task.leg, task.blocks[0], now, end))
+            heapq.heappush(flying, (end, len(spans), task))
         if not flying:
-            return Schedule(now, book.peak.get("disk", 0.0))
+            return Schedule(now, book.peak.get("disk", 0.0), tuple(spans))
         now = flying[0][0]
         while flying and flying[0][0] <= now:  # what ends at one moment is settled together
             _, _, task = heapq.heappop(flying)

@@ -30,6 +30,8 @@ class Settings:
         Folder of the work.
     index
         The index's file or folder.
+    index_bytes
+        Its size: what each quantification has in memory of it.
     quantifier, program
         Name and path of the quantifier.
     sources
@@ -59,6 +61,7 @@ class Settings:
 
     out: str
     index: str
+    index_bytes: int = 0
     quantifier: str = "kallisto"
     program: str | None = None
     sources: tuple[str, ...] = ("ena",)

@@ -29,5 +29,5 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.1f}"
+        return f"{value:.1f}" if value >= 1 or not value else f"{value:.2g}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -123,6 +123,8 @@ def unpack(
         run_tool(command, log=log, env=env, quiet_timeout=max(600.0, patience.idle))
     except ToolFailed as error:
         _refuse_full_disk(error, into)
+        if "rcEmpty" in str(error):
+            raise BadInput("empty-run", f"{sra.name}: no read in it") from None
         raise DownloadFailed("damaged-sra", f"{run}: {error}") from None
     pair = [into / f"{run}_{end}.fastq" for end in (1, 2)]
     files = pair if all(p.exists() for p in pair) else sorted(into.glob("*.fastq"))[:1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,12 @@ def write_reads(
     paired: bool = True,
     first: int = 1,
     seed: int = 1,
+    names: Sequence[str] = (),
 ) -> list[str]:
     """Write generated runs as ``RUN_1.fastq.gz`` and ``RUN_2.fastq.gz``; return their accessions.
 
-    The accessions begin with ``SRR9``, followed by zeros: they stand for nothing in the archive.
+    Without ``names`` the accessions begin with ``SRR9``, followed by zeros: they stand for nothing
+    in the archive.
 
     Examples
     --------
@@ -56,7 +59,7 @@ def write_reads(
     folder.mkdir(parents=True, exist_ok=True)
     lines = Path(transcripts).read_bytes().splitlines()
     sequences = [line for line in lines if not line.startswith(b">")]
-    names = [f"SRR9{i:07d}" for i in range(first, first + runs)]
+    names = list(names) or [f"SRR9{i:07d}" for i in range(first, first + runs)]
     for i, name in enumerate(names, first):
         random = np.random.default_rng([seed, i])
         share = random.gamma(0.5, size=len(sequences))

@@ -111,7 +111,7 @@ async def _look(port: int, url: str, ready: str, size: tuple[int, int]) -> Page:
     for _ in range(2):  # what was out of sight is laid out once it is in sight
         tall = int(await _value(call, "Math.ceil(document.documentElement.scrollHeight)"))
         await _size(call, size[0], min(max(tall, 300), 3000))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.7)  # what was sent a moment ago is drawn, too
         await _until(call, ready)
     page.text = str(await _value(call, TEXT))
     shot = await call("Page.captureScreenshot", format="png")

@@ -67,17 +67,20 @@ def quantify(folder: Path, **engine: Any) -> None:
     require_tool("kallisto")
     fasta = write_transcripts(folder / "transcripts.fa", 40)
     index = rnaseq.index(fasta, folder / "transcripts.idx")
-    runs = write_reads(folder / "archive", fasta, runs=10, reads=600)
-    with Archive(folder / "archive", dict.fromkeys(runs, 600)) as archive:
+    reads: dict[str, int] = {}
+    for n in range(10):
+        made = write_reads(folder / "archive", fasta, runs=1, reads=200 + 80 * n, first=n + 1)
+        reads |= dict.fromkeys(made, 200 + 80 * n)
+    with Archive(folder / "archive", reads) as archive:
         plan = rnaseq.plan(
-            [*runs, "ERR9999999"], index=index.path, out=folder / "run", ena_url=archive.url,
+            [*reads, "ERR9999999"], index=index.path, out=folder / "run", ena_url=archive.url,
             mode="staged", disk_limit="200MB",
         )  # fmt: skip
         rnaseq.run(plan, max_quarantined=1, **engine)
 
 
 def extract(folder: Path, **engine: Any) -> None:
-    sky = write_stars(folder / "sky", n=9, missing=1)
+    sky = write_stars(folder / "sky", n=7, missing=1)
     lightcurves.extract(sky / "targets.csv", folder / "run", sky, 1, max_quarantined=1, **engine)
 
 
@@ -85,7 +88,7 @@ Job = tuple[Callable[..., None], str, int, str, str]
 JOBS: dict[str, Job] = {
     "codons": (count, "codons-count", 7, "run", "Relative synonymous codon usage"),
     "genome": (compose, "genome-composition", 20, "run", "Chunks"),
-    "lightcurves": (extract, "lightcurves-extract", 6, "run", "Period and depth"),
+    "lightcurves": (extract, "lightcurves-extract", 5, "run", "Period and depth"),
     "metadata": (build, "metadata-parse", 7, "kb/work/g0000/parse", "Samples by organism"),
     "rnaseq": (quantify, "rnaseq-quant", 5, "run", "Runs by stage"),
 }

@@ -7,6 +7,7 @@ kernels run in numba's simulator. dask-cuda pins dask, so that it has an environ
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,12 +111,15 @@ def check_stages_with_needs_go_to_gpus_and_no_others() -> None:
     where = Reduction(lambda values: sum(map(listed, values), [["fold", here()]]))
     with tempfile.TemporaryDirectory() as folder:
         found = run(plan, stages, where, run_dir=folder, client=current()).result
+        ledger = "".join(path.read_text() for path in Path(folder, "ledger").iterdir())
     folds = [entry for entry in found if entry[0] == "fold"]
     units = [entry for entry in found if entry[0] != "fold"]
     assert len(units) == 60
     assert {(first, last) for first, _, last in units} == {("", "")}
     assert {middle for _, middle, _ in units} == {"0,1,2", "1,2,0", "2,0,1"}
     assert {place for _, place in folds} == {""}
+    seen = set(re.findall(r'"gpu":\[(\d+),(\d+)\]', ledger))
+    assert seen == {(str(1 << 30), str(10 * n)) for n in range(GPUS)}, "memory and use of each"
 
 
 def listed(value: list[Any]) -> list[Any]:

@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -293,8 +293,3 @@ def own_paths() -> list[str]:
         for folder in dict.fromkeys(folders)
         if not any(folder.resolve().is_relative_to(prefix) for prefix in python)
     ]
-
-
-def one_of_each(kinds: list[Kind]) -> list[Kind]:
-    """Return the kinds with one job each, for a trial."""
-    return [replace(kind, workers=1) for kind in kinds]

@@ -26,7 +26,6 @@ from bench import Report, interleaved, ratio
 
 from polytene import cluster, metadata
 from polytene.core.events import Begun, Ended
-from polytene.metadata.parser import kernels
 from polytene.metadata.parser.parse import Documents, parse
 from polytene.metadata.parser.schema import COLUMNS, KINDS
 from polytene.metadata.parser.tables import to_tables
@@ -34,6 +33,7 @@ from polytene.metadata.sources.find import open_source
 from polytene.metadata.sources.tar import TarReader
 from polytene.metadata.sources.tree import LARGE, SLICE_BYTES, TreeReader, side_by_side
 from polytene.metadata.stages import write_table
+from polytene.metadata.warm import warm
 from polytene.testing import write_archive, write_dump, write_package_set
 
 FIELDS = ("TITLE", "LIBRARY_NAME", "LIBRARY_STRATEGY", "LIBRARY_SOURCE", "LIBRARY_SELECTION",
@@ -147,7 +147,7 @@ def roots_of_tar(path: Path) -> Iterator[ElementTree.Element]:
 def bench_parse(report: Report, root: Path, rounds: int) -> None:
     """Read, parse, Arrow: experiments, samples and runs, and all kinds."""
     paths = files_of(root, ("experiment", "sample", "run"))
-    kernels.warm()
+    warm()
     jobs = {
         "ours": lambda: ours(slices_of(root, paths)),
         "original": lambda: as_the_original(paths),
@@ -272,7 +272,7 @@ def bench_build(report: Report, folder: Path, nbytes: int) -> None:
         watch = Watch()
         options = {"workers": workers, "memory_limit": "512MiB", "dashboard_port": 0}
         with cluster("local", **options) as client:
-            client.run(kernels.warm)
+            client.run(warm)
             kb = folder / f"kb{workers}"
             begin = time.perf_counter()
             outcome = metadata.build(path, kb, client=client, on_event=watch)

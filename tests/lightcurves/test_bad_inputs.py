@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 
 import numpy as np
 import pytest
@@ -191,6 +192,21 @@ def test_a_catalogue_without_period_is_searched_whole(one, extract, tmp_path):
     assert 0.5 <= row["bls_period"] <= 20
 
 
+def test_a_catalogue_period_beyond_the_light_curve_is_searched_whole(one, extract, tmp_path):
+    row = one(noisy(2500), schema="starter")
+    (tmp_path / "one" / "star.csv").write_text(noisy(2500))
+    for period in (1e6, -3.0):
+        samples = [{"target_id": "star", "period": period}]
+        (other,) = rows(extract(samples, tmp_path / "one", schema="starter"))
+        assert (other["status"], other["bls_period"]) == ("ok", row["bls_period"])
+
+
+def test_repeated_times_are_counted_in_the_row(one):
+    lines = noisy(2000).splitlines()
+    row = one("\n".join([*lines, *lines[:7]]))
+    assert (row["status"], row["n_points"], row["n_duplicate"]) == ("ok", 2000, 7)
+
+
 def test_files_that_cannot_be_used_fail_their_target_alone(sky, extract, tmp_path):
     folder = tmp_path / "mixed"
     folder.mkdir()
@@ -211,6 +227,19 @@ def test_a_target_that_computes_too_long_fails_alone(sky, local_client, tmp_path
     assert [r["reason"] for r in rows(outcome)] == ["compute_timeout"] * 2
 
 
+def test_a_target_that_kills_its_worker_fails_alone(sky, local_client, tmp_path):
+    """A file that grows beyond the worker's memory, in one batch with whole ones."""
+    folder = shutil.copytree(sky, tmp_path / "sky")
+    ids = [s.target_id for s in stars(3)]
+    (folder / file_name(list(stars(2))[1])).unlink()
+    member = gzip.compress(b"1,1\n" * 2_500_000, 1)
+    (folder / f"{ids[1]}.csv.gz").write_bytes(150 * member)
+    outcome = lc.extract(ids, tmp_path / "r", folder, client=local_client, max_quarantined=1.0)
+    assert [(r["status"], r["reason"]) for r in rows(outcome)] == [
+        ("ok", ""), ("failed", "worker_died"), ("ok", "")
+    ]  # fmt: skip
+
+
 def test_a_failure_of_each_kind_has_its_word():
     from polytene.core.failure import Failure
     from polytene.lightcurves.rows import reason_of
@@ -222,8 +251,8 @@ def test_a_failure_of_each_kind_has_its_word():
     assert word("infrastructure", "died") == "worker_died"
     assert word("memory", "memory-limit") == "worker_died"
     assert word("tool", "timeout") == "compute_timeout"
-    assert word("transport", "DownloadError") == "download_timeout"
-    assert word("transport", "CorruptDownload") == "corrupt_file"
+    assert word("transport", "DownloadFailed") == "download_timeout"
+    assert word("transport", "Unlike") == "corrupt_file"
     assert word("input", "corrupt-file") == "corrupt_file"
     assert word("tool", "ZeroDivisionError") == "ZeroDivisionError"
 

@@ -1,4 +1,4 @@
-"""Many tiny submissions: what the driver keeps of them is counted, not timed."""
+"""What many tiny submissions cost the driver, and kernels each machine: counted, not timed."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from polytene.metadata.parser import column_kernels, kernels
+from polytene.metadata.parser.parse import parse_bytes
 from polytene.metadata.plan import Shards, TreeShards, parse_plan
 from polytene.metadata.sources.tree import Listing
+from polytene.testing import write_archive
 
 
 def test_a_hundred_thousand_submissions_cost_the_driver_a_few_bytes_each(tmp_path):
@@ -28,8 +31,8 @@ def test_a_hundred_thousand_submissions_cost_the_driver_a_few_bytes_each(tmp_pat
     assert peak < 100 * n
 
 
-def test_twenty_thousand_tiny_submissions_of_an_archive(tmp_path, build):
-    n, path = 20_000, tmp_path / "tiny.tar"
+def test_ten_thousand_tiny_submissions_of_an_archive(tmp_path, build):
+    n, path = 10_000, tmp_path / "tiny.tar"
     with open(path, "wb") as out:
         for i in range(n):
             data = b'<RUN_SET><RUN accession="SRR%07d"/></RUN_SET>' % i
@@ -40,6 +43,17 @@ def test_twenty_thousand_tiny_submissions_of_an_archive(tmp_path, build):
     kb, outcome = build(path, shard_bytes="256KiB")
     assert outcome.items == n
     assert kb.view("run").num_rows == n
-    assert outcome.planned < n / 1000
+    assert outcome.planned < n / 500
     lists = [kb.folder / "work" / "inputs.json", *kb.folder.glob("work/**/plan/*")]
-    assert sum(p.stat().st_size for p in lists if p.is_file()) < 2 * n
+    assert sum(p.stat().st_size for p in lists if p.is_file()) < 3 * n
+
+
+def test_kernels_are_compiled_once_wherever_documents_come_from(tmp_path, build, dump):
+    """A second signature would cost each machine ten seconds more."""
+    build(dump)
+    build(write_archive(tmp_path / "dump.tar.gz", submissions=3))
+    parse_bytes(b"<RUN_SET><RUN accession='R1' size='1'/></RUN_SET>")
+    found = [kernels.scan, kernels._document, *vars(column_kernels).values()]
+    counts = {f.__name__: len(f.signatures) for f in found if hasattr(f, "signatures")}
+    assert {"scan", "_document", "gather", "integers", "buckets"} <= set(counts)
+    assert set(counts.values()) == {1}

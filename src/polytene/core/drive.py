@@ -102,7 +102,7 @@ class Drive:
             limits.check(leg.uses, f"stage {leg.name}")
             check_pins(footprint, leg.uses, leg.name, self.plan.head["block"])
         limits.check(footprint, f"the largest {self.plan.head['noun']}")
-        self.threads = sum(about["nthreads"] for about in self.workers.about.values())
+        self.threads = self.workers.threads
         fresh = self.standing.fresh
         window = Window(
             self.chain,
@@ -246,6 +246,8 @@ class Drive:
     def _look(self) -> None:
         """See which workers came and went; what waits for one that is gone is sent again."""
         if self.workers.look():
+            self.threads = self.workers.threads
+            self.window.grow(self.threads)
             for task in self._take_back(self.flights.orphaned(self.workers.about)):
                 self.window.again(task)
         for host in self.keeper.look(self.workers) if self.keeper else ():

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from polytene.core.scratch import Folder, scratch
 from polytene.core.stage import Partial, Stage
 from polytene.exceptions import Rejected
+from polytene.formats.remote import NotThere
 from polytene.lightcurves.archive import cache_folder, fetch_product, link_or_copy, resolve
-from polytene.lightcurves.download import NotThere
 from polytene.lightcurves.sources import SLOT, Archive
 from polytene.lightcurves.targets import Target
 
@@ -32,7 +32,7 @@ class Fetch:
         ------
         BadInput
             ``bad-target-id``.
-        DownloadError
+        DownloadFailed
             If trying again may help.
         """
         files, lost = self.files(target)
@@ -47,7 +47,7 @@ class Fetch:
             try:
                 about = fetch_product(product, cache, self.settings)
             except NotThere as error:
-                lost.append(Rejected(product["product"], "not-at-archive", str(error)))
+                lost.append(Rejected(product["product"], "not-at-archive", error.detail))
                 continue
             files.append({k: about[k] for k in ("name", "bytes", "sha256")})
         return files, lost

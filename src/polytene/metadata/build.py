@@ -86,8 +86,8 @@ def build(
     with ExitStack() as stack:
         stack.enter_context(Lock(kb / WORK))
         running["client"] = stack.enter_context(once(running.get("client")))
-        unpublish(kb)
         outcome = parse_sources(found, kb / WORK / "g0000", options, running, limit=limit)
+        unpublish(kb)
         earlier = later_generations(kb)
         return assemble(
             kb, [generation(outcome, 0, kb / WORK / "g0000"), *earlier], outcome, running

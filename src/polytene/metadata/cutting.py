@@ -23,7 +23,7 @@ from polytene.exceptions import Interrupted
 from polytene.metadata.clients import ForThread
 from polytene.metadata.plan import Shard, spooled_shards
 from polytene.metadata.sources.find import Source, as_source
-from polytene.metadata.sources.shard_file import listed
+from polytene.metadata.sources.shard_file import more_listed
 from polytene.metadata.sources.spool import MEMORY, cut_mark, spool
 
 FREE_SHARE = 0.9
@@ -144,16 +144,18 @@ class Cutting:
         """Return what the cut came to, None if there was nothing to cut; raise what it raised."""
         return self._run.result() if self._run is not None else None
 
-    def shards(self) -> list[Shard]:
-        """Return the shards that there are by now; when the cut is over, those that hold."""
-        if self._run is not None and self._run.done():
-            found = dict(self._run.result().result)
-            return spooled_shards((u, found[u.key]["shards"]) for u in self.units if u.key in found)
+    def count(self) -> int:
+        """Return how many shards there are by now."""
         for unit in self.units:
-            before = self._listed[unit.key]
-            mark = self._marks[unit.key]
-            self._listed[unit.key] = listed(Path(unit.folder), mark, before)
-        return spooled_shards((u, self._listed[u.key]) for u in self.units)
+            more_listed(Path(unit.folder), self._marks[unit.key], self._listed[unit.key])
+        return sum(map(len, self._listed.values()))
+
+    def shards(self) -> list[Shard]:
+        """Return the shards that were counted last; when the cut is over, those that hold."""
+        if self._run is None or not self._run.done():
+            return spooled_shards((u, self._listed[u.key]) for u in self.units)
+        found = dict(self._run.result().result)
+        return spooled_shards((u, found[u.key]["shards"]) for u in self.units if u.key in found)
 
     def forget(self, parsed: list[dict[str, Any]]) -> None:
         """Remove the files of shards that are parsed."""

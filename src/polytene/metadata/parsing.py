@@ -93,15 +93,14 @@ def _waves(parse: _Parse, cut: Cutting, tell: _Telling) -> int:
     """Parse what appears while files are cut; return how many shards were computed."""
     seen = fresh = 0
     while not cut.over:
-        shards = cut.shards()
-        new = len(shards) - seen
+        new = cut.count() - seen
         if new < max(LEAST_WAVE, seen // WAVE_SHARE) or parse.limited(seen):
             cut.wait(POLL)
             continue
-        outcome = parse.wave(shards, tell.of_wave)
+        outcome = parse.wave(cut.shards(), tell.of_wave)
         cut.forget(outcome.result)
         fresh += outcome.computed
-        seen = len(shards)
+        seen += new
     return fresh
 
 

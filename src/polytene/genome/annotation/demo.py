@@ -13,6 +13,7 @@ from polytene.genome.annotation.tables import counts
 from polytene.genome.annotation.view import gene_svg
 from polytene.genome.planning.plan import plan_chunks
 from polytene.testing.annotation import write_annotation
+from polytene.testing.times import keeping_times
 from polytene.watch.progress import progress
 
 GENES, ERRORS, CHUNKS = 60, 0.2, 8
@@ -20,7 +21,8 @@ GENES, ERRORS, CHUNKS = 60, 0.2, 8
 
 def demo(folder: Path, client: Any) -> str:
     """Judge and mend the genes of a generated genome with planted errors; return a picture."""
-    made = write_annotation(folder, genes=GENES, errors=ERRORS, silent=0.1, spacing=1000)
+    with keeping_times(folder):
+        made = write_annotation(folder, genes=GENES, errors=ERRORS, silent=0.1, spacing=1000)
     planted = made.world.planted
     click.echo(
         f"\nannotation: {len(made.world.genes)} genes, {len(planted)} of them with an error that "

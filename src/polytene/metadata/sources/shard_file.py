@@ -66,12 +66,10 @@ class ShardFolder:
         self.shards.append(about)
 
 
-def listed(folder: Path, mark: str, known: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the shards that are listed by now, the ``known`` ones first."""
-    out = list(known)
-    while (path := folder / mark / f"{len(out):06d}.json").exists():
-        out.append(json.loads(path.read_bytes()))
-    return out
+def more_listed(folder: Path, mark: str, known: list[dict[str, Any]]) -> None:
+    """Add to the ``known`` shards those that are listed by now."""
+    while (path := folder / mark / f"{len(known):06d}.json").exists():
+        known.append(json.loads(path.read_bytes()))
 
 
 class ShardWriter:

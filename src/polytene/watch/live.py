@@ -25,6 +25,7 @@ PATH = "/polytene"
 PERIOD = 0.5
 SHARE = 0.1
 LOOKED = 5.0
+MOST_RUNS = 100
 KEY = re.compile(r"-(\d+)\.(\d+)\.\d+-([0-9a-f]{8})$")
 
 Message = dict[str, Any]
@@ -58,6 +59,9 @@ class LivePage(SchedulerPlugin):  # type: ignore[misc]
             self.messages.pop(msg["run"], None)
             self.messages[msg["run"]] = msg
             self._heard[msg["run"]] = time.monotonic()
+            while len(self.messages) > MOST_RUNS:
+                oldest = next(iter(self.messages))
+                del self.messages[oldest], self._heard[oldest]
 
     async def close(self) -> None:
         """End with the scheduler."""

@@ -15,7 +15,7 @@ from polytene.core.failure import Failure
 from polytene.core.ledger import Record, parse, segments
 from polytene.core.parts import Ref
 from polytene.core.plan import Unit
-from polytene.core.saved import load
+from polytene.core.saved import load, read_head
 from polytene.watch.explain import legs_of
 
 WAITING, DONE, PARTLY, FAILED = range(4)
@@ -104,7 +104,7 @@ class Story:
     @property
     def replaced(self) -> bool:
         """Whether the run directory holds another plan by now."""
-        return load(self.root, Unit).fingerprint != self.plan.fingerprint
+        return bool(read_head(self.root)["fingerprint"] != self.plan.fingerprint)
 
     def read_on(self) -> list[int]:
         """Read what the ledger says since the last time; return the blocks that came to an end."""

@@ -27,7 +27,7 @@ NAMES = {
         "ParallelExecutor", "Region", "TaskFile", "TaskGenerator", "aggregate",
         "annotation_inputs", "annotation_plan", "annotation_run", "composition",
         "composition_plan", "confidence", "evidence", "features", "format_command",
-        "generate_hypershell_command", "get_chunk_for_task", "get_memory_stats",
+        "gene_svg", "generate_hypershell_command", "get_chunk_for_task", "get_memory_stats",
         "get_optimal_workers", "get_slurm_resources", "get_slurm_task_id", "is_slurm_job",
         "merge_overlapping_results", "n_runs", "parse_region", "plan_chunks", "refine",
         "suggest", "suggest_chunk_parameters", "track_memory", "write_composition",

@@ -39,7 +39,7 @@ _OPTIONS = (
     click.option("--memory-limit", metavar="SIZE", help='Memory per worker, such as "2GB".  [default: a fair share]'),
     click.option("--submit", is_flag=True, help="Make the run itself a SLURM job, which goes back to the queue until all is done."),
     click.option("--run-dir", type=click.Path(path_type=Path), help="Where the run keeps its plan, parts and ledger."),
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N units, for a trial in RUN_DIR.trial."),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N units, for a trial: RUN_DIR.trial, OUTPUT.trial."),
     click.option("--only", multiple=True, metavar="KEY", help="Try this unit alone, in this process, and keep nothing; may be repeated."),
     click.option("--dry-run", is_flag=True, help="Show the plan and stop."),
     click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON."),
@@ -102,6 +102,19 @@ def run_dir_of(options: RunOptions, output: Path | None) -> Path:
     if output is None:
         return Path(tempfile.mkdtemp(prefix=TEMPORARY))
     return output.with_name(f"{output.name}.run")
+
+
+def output_of(options: RunOptions, plan: Plan[Any], output: Path, *, folder: bool = False) -> Path:
+    """Return where a result is written: that of a trial goes beside it.
+
+    ``usage.parquet`` becomes ``usage.trial.parquet``, and a folder gets ``.trial`` at its end, so
+    that the result of a few units never stands where that of all is looked for.
+    """
+    if not _is_trial(options, plan):
+        return output
+    if folder:
+        return output.with_name(f"{output.name}.trial")
+    return output.with_name(f"{output.stem}.trial{output.suffix}")
 
 
 def execute(
@@ -167,13 +180,17 @@ def _asked_for(options: RunOptions, plan: Plan[Any], run_dir: Path) -> tuple[Pla
         for key in set(options.only) - set(keys):
             raise no_such_unit(plan.noun, key, keys)
         return plan.subset(options.only), run_dir
-    if not options.limit or options.limit >= len(plan):
+    if not options.limit or not _is_trial(options, plan):
         return plan, run_dir
     if not _is_temporary(options, run_dir):
         run_dir = run_dir.with_name(f"{run_dir.name}.trial")
     first = counted(options.limit, plan.noun)
     say(options, f"a trial: {first} of {len(plan):,}; its run directory is {run_dir}")
     return plan.head(options.limit), run_dir
+
+
+def _is_trial(options: RunOptions, plan: Plan[Any]) -> bool:
+    return options.limit is not None and options.limit < len(plan)
 
 
 def _is_temporary(options: RunOptions, run_dir: Path) -> bool:

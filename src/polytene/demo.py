@@ -17,6 +17,7 @@ from polytene.genome.demo import demo as genome_demo
 from polytene.lightcurves.demo import demo as lightcurves_demo
 from polytene.metadata.demo import demo as metadata_demo
 from polytene.rnaseq.demo import demo as rnaseq_demo
+from polytene.testing.times import keeping_times
 from polytene.watch.progress import progress
 from polytene.watch.tables import show
 
@@ -50,10 +51,11 @@ def _codons(folder: Path, client: Any) -> xr.Dataset:
     click.echo(f"codons: {GENOMES} genomes as GenBank files -> Parquet set -> codon usage")
     folder.mkdir(exist_ok=True)
     each = GENOMES // 3
-    files = [
-        testing.write_genbank(folder / f"genomes_{i}.gb", each, first=1 + i * each)
-        for i in range(3)
-    ]
+    with keeping_times(folder):
+        files = [
+            testing.write_genbank(folder / f"genomes_{i}.gb", each, first=1 + i * each)
+            for i in range(3)
+        ]
     with progress() as on_event:
         engine = {"client": client, "on_event": on_event}
         codons.ingest(files, folder / "set", **engine)

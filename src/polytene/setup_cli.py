@@ -118,7 +118,7 @@ def warmup() -> None:
     from polytene.codons.pairs.kernels import warm as warm_pairs
     from polytene.genome import warm
     from polytene.lightcurves.bls import warm as warm_search
-    from polytene.metadata.parser.kernels import warm as warm_scanner
+    from polytene.metadata.warm import warm as warm_scanner
 
     rooms = {
         "codons": (kernels.warm, warm_pairs, warm_packed),

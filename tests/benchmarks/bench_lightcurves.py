@@ -24,6 +24,7 @@ from polytene.testing.stars import columns, file_name, fits_bytes
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.lightcurves.archive_server import ArchiveServer
+from tests.lightcurves.injections import KINDS, injections
 
 DURATIONS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.33)
 PLACES = {
@@ -91,7 +92,45 @@ def bench_search(report: Report, data: Path | None, rounds: int) -> None:
             bench_pair(report, f"{name}, {kind}", target, some, durations, rounds,
                        least if kind == "equal errors" else 3.5)  # fmt: skip
         bench_auto(report, name, uniform, periods, durations, fast)
-        bench_auto(report, f"{name}, default grid", uniform, grids[1], durations, None)
+        least_here = fast if len(curve) >= 90_000 else None
+        bench_auto(report, f"{name}, default grid", uniform, grids[1], durations, least_here)
+
+
+def bench_identity(report: Report, data: Path | None, n: int) -> None:
+    """Count the light curves whose best period, depth and SNR are those of exact and astropy."""
+    for kind in KINDS:
+        tried, same = 0, 0
+        for curve, periods in injections(kind, n):
+            exact = lc.bls(curve, periods, DURATIONS, method="exact")
+            if exact.snr >= 8:
+                tried += 1
+                same += is_same(lc.bls(curve, periods, DURATIONS), exact)
+        what = f"auto is exact: injections of SNR >= 8, {kind}"
+        report.add(what, same, f"of {tried}", "all", same == tried)
+    tried, same = 0, 0
+    for path in sorted(data.iterdir()) if data else []:
+        if path.suffix not in (".fits", ".csv"):
+            continue
+        curve = lc.read(path).flatten()
+        errors = curve.flux_err if curve.flux_err is not None else curve.scatter
+        errors = errors * (1 + 0.2 * np.sin(np.arange(len(curve))))
+        periods = lc.optimal_periods(curve.baseline, oversampling=1 if len(curve) > 5e4 else 3)
+        for error in (np.full(len(curve), curve.scatter), errors):
+            model = lc.LightCurve(curve.time, curve.flux, error)
+            found = [lc.bls(model, periods, DURATIONS, method=m, wrap="astropy")
+                     for m in ("auto", "exact")]  # fmt: skip
+            power = theirs(model, periods, DURATIONS).power
+            first = int(np.flatnonzero(power >= power.max() * (1 - 1e-9))[0])
+            tried += 1
+            same += is_same(*found) and found[0].index == first
+    if tried:
+        what = "auto is exact is astropy: real light curves, equal errors and errors of points"
+        report.add(what, same, f"of {tried}", "all", same == tried)
+
+
+def is_same(a: lc.BLSResult, b: lc.BLSResult) -> bool:
+    """Whether two searches found the same."""
+    return a.index == b.index and bool(np.allclose([a.depth, a.snr], [b.depth, b.snr], 1e-6, 0))
 
 
 def bench_pair(
@@ -142,9 +181,6 @@ def bench_auto(
     what = f"auto over astropy, per period: {name}, {periods.size:,} periods"
     target = "" if least is None else f">= {least:g}"
     report.add(what, figure, "x", target, None if least is None else figure >= least)
-    exact = lc.bls(curve, periods, durations, method="exact")
-    same = jobs["auto"]().index == exact.index
-    report.add("  the same best period as exact", float(same), "", "1", same)
 
 
 def bench_extract(report: Report, folder: Path, n: int) -> None:
@@ -175,31 +211,36 @@ def bench_download(report: Report, folder: Path, n: int) -> None:
     lines = [f"{s.target_id},{name}" for s, name in zip(stars(n), names, strict=True)]
     products.write_text("\n".join(["target_id,url", *lines]) + "\n")
     ids = [s.target_id for s in stars(n)]
-    first = 0.0
-    ours, theirs = multiprocessing.Pipe()
-    server = multiprocessing.Process(target=serve, args=(theirs, dict.fromkeys(names, body)))
+    ours, server_end = multiprocessing.Pipe()
+    server = multiprocessing.Process(target=serve, args=(server_end, dict.fromkeys(names, body)))
     server.start()
     base = ours.recv()
-    for connections in (1, 4, 8):
-        source = lc.Archive(folder / f"cache{connections}", products=products,
-                            connections=connections, bases=(base,))  # fmt: skip
+    best: dict[int, float] = {}
+    peaks: dict[int, int] = {}
+    for i, connections in enumerate((8, 1, 4, 8, 4, 8)):  # the first pays for imports
+        source = lc.Archive(folder / f"cache{i}", products=products, connections=connections,
+                            bases=(base,))  # fmt: skip
         client = threads(connections)
         start = time.perf_counter()
-        lc.fetch(ids, folder / f"fetch{connections}", source, client=client)
+        lc.fetch(ids[: n if i else 8], folder / f"fetch{i}", source, client=client)
         seconds = time.perf_counter() - start
         client.close()
         ours.send("peak")
-        peak = ours.recv()
-        if connections == 1:
-            first = seconds
-            continue
-        figure = first / seconds / connections
-        name = f"downloads: share of {connections} connections' ideal speed-up"
-        report.add(name, figure, "", ">= 0.85", figure >= 0.85)
-        kept = peak <= connections
-        report.add("  peak of connections at the server", peak, "", f"<= {connections}", kept)
+        peaks[connections] = max(peaks.get(connections, 0), ours.recv())
+        if i:
+            best[connections] = min(seconds, best.get(connections, seconds))
     ours.send("end")
     server.join()
+    report.add(
+        "downloads: a file over one connection, 150 ms of them waiting", 1000 * best[1] / n, "ms"
+    )
+    for connections in (4, 8):
+        figure = best[1] / best[connections] / connections
+        name = f"downloads: share of {connections} connections' ideal speed-up"
+        report.add(name, figure, "", ">= 0.85", figure >= 0.85)
+        kept = peaks[connections] <= connections
+        report.add("  peak of connections at the server", peaks[connections], "",
+                   f"<= {connections}", kept)  # fmt: skip
 
 
 def serve(pipe: Any, files: dict[str, bytes]) -> None:
@@ -228,7 +269,8 @@ def main() -> None:
     report = Report("lightcurves benchmarks")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        bench_search(report, args.data, 2 if args.quick else 5)
+        bench_search(report, args.data, 2 if args.quick else 3)
+        bench_identity(report, args.data, 5 if args.quick else 52)
         bench_extract(report, folder, 10 if args.quick else 40)
         bench_download(report, folder, 24 if args.quick else 64)
     report.write(args.output)

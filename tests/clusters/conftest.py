@@ -17,7 +17,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     for tool in TOOLS:
         require_tool(tool)
     if os.geteuid() != 0:
-        pytest.skip("SLURM's daemons and device files need root")
+        refuse = pytest.fail if os.environ.get("POLYTENE_REQUIRE_TOOLS") == "1" else pytest.skip
+        refuse("SLURM's daemons and device files need root")
     here = Slurm(Path(tmp_path_factory.mktemp("slurm")))
     before = os.environ.get("SLURM_CONF")
     os.environ["SLURM_CONF"] = str(here.conf)

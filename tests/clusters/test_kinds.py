@@ -193,6 +193,13 @@ def test_the_environment_reaches_a_run():
     assert in_new_process(USE, DASK_POLYTENE__MAX_QUARANTINED="1.0") == 1
 
 
+def test_pools_of_slurm_are_no_matter_of_this_host():
+    pools = {"gpu": {"workers": 7, "memory-limit": "1TB"}}
+    with dask.config.set({"polytene.cluster.slurm.pools": pools}):
+        with cluster("local", workers=None, memory_limit="500MB", dashboard_port=0) as client:
+            assert len(client.nthreads()) != 7
+
+
 DISTRIBUTED = """
 import json, dask.config
 dask.config.set({"distributed.comm.retry.count": 3})

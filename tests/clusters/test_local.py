@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import dask
 import psutil
 import pytest
+from distributed.system import MEMORY_LIMIT
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
 from polytene import Plan, Reduction, Stage, Unit, cluster, run
-from polytene.clusters.local import default_workers, free_port
+from polytene.clusters.local import default_workers, free_port, memory_each
 from polytene.exceptions import PreflightError, UsageError
 
 LOOPBACK = {"127.0.0.1", "::1"}
@@ -152,6 +153,19 @@ def test_a_busy_port_is_left_to_its_owner():
         taken = owner.getsockname()[1]
         assert free_port(taken) != taken
     assert free_port(0) > 0
+
+
+@pytest.mark.parametrize(
+    ("limit", "workers", "found"),
+    [("2GB", 3, 2 * 10**9), ("2GiB", 3, 2 << 30), (5e8, 1, 500_000_000)],
+)
+def test_memory_is_what_was_said(limit, workers, found):
+    assert memory_each(limit, workers) == found
+
+
+def test_memory_that_was_not_said_is_shared():
+    assert memory_each("auto", 1) == MEMORY_LIMIT
+    assert 7 * memory_each("auto", 7) <= MEMORY_LIMIT < 7 * (memory_each("auto", 7) + 1)
 
 
 def test_workers_by_default():

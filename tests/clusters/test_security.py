@@ -19,10 +19,12 @@ import pytest
 from cryptography import x509
 from distributed import Client
 from distributed.security import Security
+from tests.rooms import count_codons
 
 from polytene import cluster
 from polytene.clusters import security as sec
 from polytene.exceptions import PreflightError, UsageError
+from polytene.testing import write_set
 
 STRANGER = """
 import json, os, socket, ssl, sys
@@ -118,6 +120,15 @@ def test_everything_listens_on_loopback_and_speaks_tls(closed):
     }
     assert found <= {"127.0.0.1", "::1"}
     assert all(address.startswith("tls://127.0.0.1:") for address in closed.nthreads())
+
+
+def test_the_bytes_of_a_result_do_not_depend_on_tls(closed, local_client, tmp_path):
+    write_set(tmp_path / "set", sequences=12, group_rows=3)
+    found = [
+        count_codons(tmp_path, tmp_path / name, client).read_bytes()
+        for name, client in (("closed", closed), ("open", local_client))
+    ]
+    assert found[0] == found[1]
 
 
 def test_credentials_are_for_their_owner_alone_and_end_with_the_cluster(tmp_path):

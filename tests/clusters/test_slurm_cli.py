@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from polytene import genome
 from polytene.cli import polytene
+from polytene.clusters.slurm import FOLDER
 from polytene.testing import write_assembly
 
 POLYTENE = [sys.executable, "-m", "polytene"]
@@ -91,9 +92,18 @@ def test_a_cluster_that_stays_serves_commands_in_turn(slurm, site):
             assert code == 4
             assert "takes only who has its certificate" in text
         finally:
-            kept.send_signal(signal.SIGINT)
+            kept.kill()
             kept.communicate(timeout=60)
-    assert not (site / "cluster.yaml").exists()
+    (site / "cluster.yaml").unlink()
+    slurm.wait(lambda: not slurm.jobs("RUNNING"), "end of jobs whose scheduler is gone")
+    (left,) = (site / FOLDER).iterdir()
+    with subprocess.Popen([*POLYTENE, "cluster", "start", "site.yaml"], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE) as kept:  # fmt: skip
+        slurm.wait((site / "cluster.yaml").exists, "connection file")
+        assert not left.exists(), "what a killed one left behind"
+        kept.send_signal(signal.SIGINT)
+        kept.communicate(timeout=60)
+    assert sorted(path.name for path in site.iterdir()) == ["site.yaml"]
     assert not slurm.jobs()
 
 

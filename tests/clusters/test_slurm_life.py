@@ -6,9 +6,11 @@ import os
 import time
 
 import pytest
+from distributed import KilledWorker
 from tests.clusters.test_slurm_jobs import computed, noted, plan_of, sorted_lists
 
 from polytene import Plan, Reduction, Stage, Unit, cluster, run
+from polytene.core.deaths import ENDED
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +55,13 @@ def test_gpu_stages_run_in_gpu_jobs_each_with_a_gpu_of_its_own(slurm, tmp_path):
 
 def joined(values):
     return [entry for value in values for entry in value]
+
+
+def test_what_outlasts_its_job_is_lost_as_by_a_death_and_not_begun_for_ever(slurm):
+    """SLURM rounds this walltime up to a minute."""
+    lives = {"walltime": "20s", "margin": "14s", "memory_limit": "1GB", "dashboard_port": 0}
+    with cluster("slurm", workers=1, **lives) as client:
+        with pytest.raises(KilledWorker):
+            client.submit(time.sleep, 600).result(timeout=120)
+        said = [event["why"] for _, event in client.get_events(ENDED)]
+    assert any("it needs a longer walltime or margin" in why for why in said)

@@ -164,6 +164,16 @@ def test_limit_is_a_trial_in_a_folder_of_its_own(run, folder, tmp_path):
     assert (whole["computed"], whole["resumed"], whole["rows"]) == (2, 0, 12)
 
 
+def test_a_trial_leaves_the_result_of_the_whole_alone(run, folder, tmp_path):
+    out = tmp_path / "o.parquet"
+    run("count", folder, "-o", out)
+    before = out.read_bytes()
+    trial = json.loads(run("count", folder, "-o", out, "--limit", 1, "--json").stdout)
+    assert trial["output"] == str(tmp_path / "o.trial.parquet")
+    assert (tmp_path / "o.trial.parquet").is_file()
+    assert out.read_bytes() == before
+
+
 def test_the_same_command_resumes_and_fresh_does_not(run, folder, tmp_path):
     args = ("count", folder, "-o", tmp_path / "o.parquet", "--json")
     accounts = [json.loads(run(*args, *m).stdout) for m in ((), (), ("--fresh",))]

@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.conftest import require_tool
+from tests.genome.quick_program import quick_program
 
 import polytene
 import polytene.genome
@@ -59,7 +61,7 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture
-def lab(tmp_path, monkeypatch) -> dict[str, str]:
+def lab(tmp_path, monkeypatch) -> Iterator[dict[str, str]]:
     """A folder with an assembly, an annotator that writes the genes it owns, and site commands."""
     made = write_assembly(tmp_path, bases=60_000, scaffolds=6)
     made.gff3.rename(tmp_path / "predictions.gff3")
@@ -67,14 +69,15 @@ def lab(tmp_path, monkeypatch) -> dict[str, str]:
     tools.mkdir()
     (tools / "annotator.py").write_text(ANNOTATOR)
     program = tools / "helixforge"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} {tools}/annotator.py "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -IS {tools}/annotator.py "$@"\n')
     program.chmod(0o755)
     (tools / "site.sh").write_text("module() { :; }\nconda() { :; }\n")
     monkeypatch.chdir(tmp_path)
     path = f"{tools}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     clean = {k: v for k, v in os.environ.items() if not k.startswith("SLURM")}
     where = {"PATH": path, "PYTHONPATH": str(Path(polytene.__file__).parents[1])}
-    return {**clean, **where, "BASH_ENV": str(tools / "site.sh")}
+    with quick_program(tools):
+        yield {**clean, **where, "BASH_ENV": str(tools / "site.sh")}
 
 
 def test_the_shell_examples_run(lab):
@@ -97,7 +100,7 @@ def test_the_shell_examples_run(lab):
 
 
 def test_the_python_examples_run(lab):
-    script = "\n\n".join(blocks("python"))
+    script = re.sub(r"n_workers=[48]", "n_workers=2", "\n\n".join(blocks("python")))
     job = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "1", "SLURM_CPUS_PER_TASK": "2"}
     body = f'if __name__ == "__main__":\n{textwrap.indent(script, "    ")}'
     Path("example.py").write_text(body)

@@ -6,14 +6,11 @@ import functools
 import os
 import random
 import signal
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.genome.killed import Drivers
 
 from polytene import Reduction
 from polytene.exceptions import PlanChanged, PreflightError, UsageError
@@ -168,52 +165,23 @@ def test_law_6_the_workers_and_the_order_do_not_matter(tmp_path, genome, here, l
 
 
 DRIVER = """
-    import sys
     from pathlib import Path
-    import dask
-    from distributed import Client
     from polytene.genome import composition, plan_chunks, write_composition
-    if __name__ == "__main__":
-        base, fasta = Path(sys.argv[1]), sys.argv[2]
-        dask.config.set({"polytene.task-seconds": 0})
-        with Client(processes=False, n_workers=1, threads_per_worker=1, memory_limit=None,
-                    dashboard_address="127.0.0.1:0",
-                    worker_dashboard_address="127.0.0.1:0") as client:
-            plan = plan_chunks(fasta, n_chunks=40, cost="bp")
-            outcome = composition(plan, run_dir=base / "run", client=client, window=700, k=3)
-        write_composition(outcome.result, base / "x.nc")
-        write_composition(outcome.result, base / "x.parquet")
+    def drive(client, base, fasta):
+        plan = plan_chunks(fasta, n_chunks=40, cost="bp")
+        outcome = composition(plan, run_dir=Path(base, "run"), client=client, window=700, k=3)
+        write_composition(outcome.result, Path(base, "x.nc"))
+        write_composition(outcome.result, Path(base, "x.parquet"))
 """
 
 
-def drive(base: Path, fasta: Path) -> subprocess.Popen:
-    argv = [sys.executable, "-c", textwrap.dedent(DRIVER), str(base), str(fasta)]
-    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def finished(base: Path, fasta: Path) -> dict[str, bytes]:
-    process = drive(base, fasta)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error.decode()
-    return tree(base, "x.*")
-
-
 def test_law_6_a_run_that_is_killed_and_resumed_leaves_the_same_bytes(tmp_path, assembly):
-    whole = finished(tmp_path / "whole", assembly.fasta)
-    assert len(whole) == 2
-    chance = random.Random(3)
-    seen = []
-    for i, least in enumerate([0, 5, 25]):
-        base = tmp_path / f"killed{i}"
-        process = drive(base, assembly.fasta)
-        parts = base / "run" / "parts"
-        deadline = time.monotonic() + 60
-        while len(list(parts.glob("*/*/*.json"))) <= least and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        time.sleep(chance.random() * 0.02)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        seen.append(process.returncode)
-        assert finished(base, assembly.fasta) == whole
+    chance, seen = random.Random(3), []
+    with Drivers(DRIVER) as drivers:
+        whole = drivers.finish(tmp_path / "whole", assembly.fasta)
+        assert len(whole) == 2
+        for i, least in enumerate([0, 5, 25]):
+            base = tmp_path / f"killed{i}"
+            seen.append(drivers.kill(base, least, chance, assembly.fasta))
+            assert drivers.finish(base, assembly.fasta) == whole
     assert -signal.SIGKILL in seen

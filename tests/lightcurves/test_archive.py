@@ -8,8 +8,9 @@ import pytest
 
 from polytene import lightcurves as lc
 from polytene.exceptions import UsageError
+from polytene.formats.remote import DownloadFailed, NotThere, Unlike
 from polytene.lightcurves import archive as archives
-from polytene.lightcurves.download import CorruptDownload, DownloadError, NotThere, download
+from polytene.lightcurves.download import download
 from polytene.lightcurves.features import SCHEMAS
 from polytene.testing import stars
 from polytene.testing.stars import file_name
@@ -82,7 +83,13 @@ def test_a_stalled_download_is_given_up_and_tried_again(archive, source, ids, ex
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
-    [("503", "download_timeout"), ("truncated", "download_timeout"), ("html", "corrupt_file")],
+    [
+        ("503", "download_timeout"),
+        ("truncated", "download_timeout"),
+        ("stall", "download_timeout"),
+        ("html", "corrupt_file"),
+        ("cut-fits", "corrupt_file"),
+    ],
 )
 def test_a_fault_that_stays_fails_its_target_alone_and_is_tried_again_later(
     archive, source, ids, extract, tmp_path, fault, reason
@@ -90,7 +97,8 @@ def test_a_fault_that_stays_fails_its_target_alone_and_is_tried_again_later(
     name = file_name(list(stars(2))[1])
     archive.faults = {name: [f"always {fault}"]}
     run_dir = tmp_path / "r"
-    got = extract(ids, source(), run_dir=run_dir)
+    where = source(timeout=0.6 if fault == "stall" else 5.0, bases=(archive.base,))
+    got = extract(ids, where, run_dir=run_dir)
     assert statuses(got)[1] == ("failed", reason)
     assert [s for i, s in enumerate(statuses(got)) if i != 1] == [("ok", "")] * 5
     assert got.planned == got.computed + len(got.quarantined) == 6
@@ -129,7 +137,7 @@ def test_a_part_of_another_version_is_not_gone_on_with(archive, tmp_path):
     name = file_name(next(stars(1)))
     url = f"{archive.base}/x/{name}"
     archive.faults = {name: ["truncated"]}
-    with pytest.raises(DownloadError):
+    with pytest.raises(DownloadFailed):
         download(url, tmp_path / name, timeout=5)
     archive.files[name] = archive.files[name][:-2880] + bytes(2880)
     download(url, tmp_path / name, timeout=5)
@@ -140,13 +148,13 @@ def test_a_part_of_another_version_is_not_gone_on_with(archive, tmp_path):
 def test_what_was_announced_has_to_come(archive, tmp_path):
     name = file_name(next(stars(1)))
     url, data = f"{archive.base}/x/{name}", archive.files[name]
-    with pytest.raises(CorruptDownload, match="announced"):
+    with pytest.raises(Unlike, match="announced"):
         download(url, tmp_path / name, timeout=5, nbytes=len(data) - 1)
-    with pytest.raises(CorruptDownload, match="MD5"):
+    with pytest.raises(Unlike, match="MD5"):
         download(url, tmp_path / name, timeout=5, md5="0" * 32)
     with pytest.raises(NotThere, match="404"):
         download(f"{archive.base}/x/nothing", tmp_path / "n", timeout=5)
-    with pytest.raises(DownloadError, match="ConnectError"):
+    with pytest.raises(DownloadFailed, match="ConnectError"):
         download("http://127.0.0.1:1/x", tmp_path / "n", timeout=5)
     assert list(tmp_path.iterdir()) == []
 
@@ -160,7 +168,7 @@ def test_the_cap_holds_over_all_threads_and_is_used(archive, source, ids, many_t
 def test_the_cap_holds_over_worker_processes(archive, source, ids, local_client, tmp_path):
     archive.latency = 0.05
     source = source(connections=1)
-    lc.extract(ids, tmp_path / "r", source, client=local_client, batch_size=1)
+    lc.fetch(ids, tmp_path / "r", source, client=local_client)
     assert archive.peak == 1
 
 

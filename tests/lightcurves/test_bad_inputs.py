@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ def make_csv(tmp_path, text: str, name: str = "star.csv"):
     return path
 
 
+astropy_warns = pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyWarning")
+
 CASES = {
     "truncated-fits": lambda b: b[:-100],
     "damaged-fits": lambda b: b[:2880] + b"X" * 2880 + b[5760:],
@@ -38,6 +41,7 @@ CASES = {
 }
 
 
+@astropy_warns
 @pytest.mark.parametrize("reason", CASES)
 def test_what_is_wrong_with_a_file_is_said(whole, tmp_path, reason):
     path = tmp_path / "star.fits"
@@ -48,12 +52,28 @@ def test_what_is_wrong_with_a_file_is_said(whole, tmp_path, reason):
     assert str(path) in caught.value.detail
 
 
+@astropy_warns
 def test_a_table_cut_between_two_blocks_is_truncated(whole, tmp_path):
     path = tmp_path / "star.fits"
     path.write_bytes(whole[: len(whole) // 2880 // 2 * 2880])
     with pytest.raises(BadInput) as caught:
         lc.read(path)
     assert caught.value.reason in ("truncated-fits", "damaged-fits")
+
+
+@astropy_warns
+def test_a_damaged_file_is_refused_or_read_and_nothing_else(whole, tmp_path):
+    path, refused = tmp_path / "star.fits", 0
+    for seed in range(40):
+        random, raw = np.random.default_rng(seed), bytearray(whole)
+        for place in random.integers(0, 4 * 2880, random.integers(1, 30)):
+            raw[place] = random.integers(0, 256)
+        path.write_bytes(bytes(raw))
+        try:
+            lc.read(path)
+        except BadInput:
+            refused += 1
+    assert refused > 10
 
 
 @pytest.mark.parametrize(
@@ -172,6 +192,21 @@ def test_a_catalogue_without_period_is_searched_whole(one, extract, tmp_path):
     assert 0.5 <= row["bls_period"] <= 20
 
 
+def test_a_catalogue_period_beyond_the_light_curve_is_searched_whole(one, extract, tmp_path):
+    row = one(noisy(2500), schema="starter")
+    (tmp_path / "one" / "star.csv").write_text(noisy(2500))
+    for period in (1e6, -3.0):
+        samples = [{"target_id": "star", "period": period}]
+        (other,) = rows(extract(samples, tmp_path / "one", schema="starter"))
+        assert (other["status"], other["bls_period"]) == ("ok", row["bls_period"])
+
+
+def test_repeated_times_are_counted_in_the_row(one):
+    lines = noisy(2000).splitlines()
+    row = one("\n".join([*lines, *lines[:7]]))
+    assert (row["status"], row["n_points"], row["n_duplicate"]) == ("ok", 2000, 7)
+
+
 def test_files_that_cannot_be_used_fail_their_target_alone(sky, extract, tmp_path):
     folder = tmp_path / "mixed"
     folder.mkdir()
@@ -192,6 +227,19 @@ def test_a_target_that_computes_too_long_fails_alone(sky, local_client, tmp_path
     assert [r["reason"] for r in rows(outcome)] == ["compute_timeout"] * 2
 
 
+def test_a_target_that_kills_its_worker_fails_alone(sky, local_client, tmp_path):
+    """A file that grows beyond the worker's memory, in one batch with whole ones."""
+    folder = shutil.copytree(sky, tmp_path / "sky")
+    ids = [s.target_id for s in stars(3)]
+    (folder / file_name(list(stars(2))[1])).unlink()
+    member = gzip.compress(b"1,1\n" * 2_500_000, 1)
+    (folder / f"{ids[1]}.csv.gz").write_bytes(150 * member)
+    outcome = lc.extract(ids, tmp_path / "r", folder, client=local_client, max_quarantined=1.0)
+    assert [(r["status"], r["reason"]) for r in rows(outcome)] == [
+        ("ok", ""), ("failed", "worker_died"), ("ok", "")
+    ]  # fmt: skip
+
+
 def test_a_failure_of_each_kind_has_its_word():
     from polytene.core.failure import Failure
     from polytene.lightcurves.rows import reason_of
@@ -203,8 +251,8 @@ def test_a_failure_of_each_kind_has_its_word():
     assert word("infrastructure", "died") == "worker_died"
     assert word("memory", "memory-limit") == "worker_died"
     assert word("tool", "timeout") == "compute_timeout"
-    assert word("transport", "DownloadError") == "download_timeout"
-    assert word("transport", "CorruptDownload") == "corrupt_file"
+    assert word("transport", "DownloadFailed") == "download_timeout"
+    assert word("transport", "Unlike") == "corrupt_file"
     assert word("input", "corrupt-file") == "corrupt_file"
     assert word("tool", "ZeroDivisionError") == "ZeroDivisionError"
 

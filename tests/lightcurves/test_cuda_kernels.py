@@ -69,15 +69,28 @@ def check_the_best_period_is_the_cpus_to_the_last_bit() -> None:
         assert abs(on_device.sde / on_cpu.sde - 1) < 1e-6
 
 
-def check_what_does_not_fit_is_refused() -> None:
+def check_periods_that_do_not_fit_a_block_are_scored_in_the_devices_memory() -> None:
     from polytene.lightcurves import cuda_kernels
 
-    series = series_of(curve(1))
-    for grid, threads, says in (
-        (make_grid([20.0], [0.05], 10), 4, "periods up to"),
-        (make_grid([2.0], [0.1], 2), 0, "threads"),
-    ):
-        with pytest.raises(UsageError, match=says):
+    cuda_kernels._SHARED_BINS, cuda_kernels._SCRATCH = 60, 16 * 110 * 2 * 2
+    grid = make_grid(np.array([3.0, 1.1, 2.9, 0.9, 2.5]), [0.1, 0.2], 3)
+    launches = list(cuda_kernels._launches(grid, 2))
+    assert [chosen.tolist() for chosen, _ in launches] == [[1, 3], [0, 2], [4]]
+    assert [room > 60 for _, room in launches] == [False, True, True]
+    batch = [series_of(curve(s)) for s in range(2)]
+    for astropy in (False, True):
+        got = cuda_kernels.scores_on_device(batch, grid, SNR, astropy, threads=4)
+        for row, series in zip(got, batch, strict=True):
+            expected = exact(series, grid, SNR, astropy).boxes[:, 0]
+            np.testing.assert_allclose(row, expected, rtol=1e-6)
+
+
+def check_wrong_numbers_of_threads_are_refused() -> None:
+    from polytene.lightcurves import cuda_kernels
+
+    grid, series = make_grid([2.0], [0.1], 2), series_of(curve(1))
+    for threads in (0, 129):
+        with pytest.raises(UsageError, match="threads"):
             cuda_kernels.scores_on_device([series], grid, SNR, False, threads=threads)
 
 
@@ -116,10 +129,11 @@ def test_kernel_compiles_for_real_devices(capability: tuple[int, int]) -> None:
     floats, ints = types.float64[::1], types.int64[::1]
     signature = types.void(
         floats, floats, ints, floats, floats, ints, ints, ints,
-        types.float64, types.int64, types.int64, types.int64, types.float64[:, ::1],
+        types.float64, types.int64, types.int64, types.int64, types.float64[:, :, ::1],
+        types.float64[:, ::1],
     )  # fmt: skip
-    ptx = ptx_of(cuda_kernels._spectrum, signature, capability)
-    assert "atom.shared.add.f64" in ptx
+    assert "atom.shared.add.f64" in ptx_of(cuda_kernels.IN_SHARED, signature, capability)
+    assert "atom.global.add.f64" in ptx_of(cuda_kernels.IN_SCRATCH, signature, capability)
 
 
 if __name__ == "__main__":

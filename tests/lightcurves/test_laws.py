@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from polytene import lightcurves as lc
 from polytene.exceptions import PlanChanged
@@ -132,6 +133,17 @@ def test_law_6_workers_do_not_matter(sky, extract, local_client, schema):
     expected = outputs(extract(sky / "targets.csv", sky, schema=schema))
     got = extract(sky / "targets.csv", sky, schema=schema, client=local_client, batch_size=2)
     assert outputs(got) == expected
+
+
+def test_law_6_one_two_or_four_workers_do_not_matter(sky, extract):
+    found = []
+    for n in (1, 2, 4):
+        about = {"n_workers": n, "threads_per_worker": 1, "memory_limit": None}
+        loopback = "127.0.0.1:0"
+        with Client(processes=False, dashboard_address=loopback, set_as_default=False,
+                    worker_dashboard_address=loopback, **about) as client:  # fmt: skip
+            found.append(outputs(extract(sky / "targets.csv", sky, client=client, batch_size=1)))
+    assert found[0] == found[1] == found[2]
 
 
 def test_law_6_where_the_files_lie_does_not_matter(sky, extract, tmp_path):

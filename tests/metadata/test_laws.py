@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from distributed import Client
 from tests.metadata.conftest import published
 
 from polytene import Reduction, Stage, metadata, run
@@ -119,7 +120,7 @@ def test_law_4_shards_documents_and_records_add_up(tmp_path, build, naive):
 def test_law_5_the_disk_for_shards_is_reserved_before_the_work(tmp_path, here, monkeypatch):
     """The lease of an archive that cannot fit ends the run before anything is cut."""
     path = write_archive(tmp_path / "dump.tar.gz", submissions=5)
-    monkeypatch.setattr(sys.modules["polytene.metadata.build"], "FREE_SHARE", 1e-12)
+    monkeypatch.setattr(sys.modules["polytene.metadata.cutting"], "FREE_SHARE", 1e-12)
     with pytest.raises(Exception, match="disk"):
         metadata.build(path, tmp_path / "kb", client=here)
     assert not list((tmp_path / "kb").rglob("*.arrow"))
@@ -148,6 +149,24 @@ def test_law_6_neither_engine_workers_nor_order_matter(tmp_path, here, local_cli
     assert published(build(dump, engine="python")[0].folder) == expected
     assert published(build(dump, client=local_client)[0].folder) == expected
     assert published(build(dump, client=here, in_flight=1)[0].folder) == expected
+
+
+def test_law_6_one_two_and_four_workers_give_the_same_bytes(tmp_path, build, local_client):
+    """Of an archive: what is cut is parsed meanwhile, in waves that no two builds share."""
+    source = write_archive(tmp_path / "dump.tar.gz", submissions=30)
+    found = [published(build(source, client=local_client)[0].folder)]
+    with Client(
+        n_workers=4,
+        threads_per_worker=1,
+        memory_limit=None,
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
+    ) as four:
+        found.append(published(build(source, client=four)[0].folder))
+        four.cluster.scale(1)
+        four.wait_for_workers(1, timeout=60)
+        found.append(published(build(source, client=four)[0].folder))
+    assert found[0] == found[1] == found[2]
 
 
 def test_law_6_shuffled_shards_give_the_same_base(tmp_path, here, dump, build):
@@ -187,29 +206,32 @@ def finished(source: Path, kb: Path) -> dict[str, bytes]:
     return published(kb)
 
 
+def killed(source: Path, kb: Path, pattern: str, more: int, pause: float) -> int:
+    """Kill a build once it has left so many more files of a kind; return its exit status."""
+    before = len(list(kb.glob(pattern)))
+    process = drive(source, kb)
+    deadline = time.monotonic() + 90
+    while len(list(kb.glob(pattern))) < before + more and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    time.sleep(pause)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    return process.returncode
+
+
 def test_law_6_a_build_that_is_killed_and_resumed_leaves_the_same_bytes(tmp_path):
-    source = write_archive(tmp_path / "dump.tar.gz", submissions=40)
+    """One build, killed while it cuts, parses, matches and joins, each time a little further."""
+    source = write_archive(tmp_path / "dump.tar.gz", submissions=30)
     whole = finished(source, tmp_path / "whole")
-    chance = random.Random(3)
-    seen = []
-    stages = [
-        ("g0000/spool", 0),
-        ("g0000/parse", 3),
-        ("g0000/parse", 12),
-        ("match", 1),
-        ("join", 0),
+    chance, kb = random.Random(3), tmp_path / "killed"
+    points = [
+        ("work/g0000/spool/shards/*/*/*.json", 4),
+        ("work/g0000/parse/parts/*/*/*.json", 1),
+        ("work/g0000/parse/parts/*/*/*.json", 6),
+        ("work/match/parts/*/*/*.json", 1),
+        ("work/join/parts/*/*/*.json", 1),
     ]
-    for i, (stage, least) in enumerate(stages):
-        kb = tmp_path / f"killed{i}"
-        process = drive(source, kb)
-        parts = kb / "work" / stage / "parts"
-        deadline = time.monotonic() + 90
-        while len(list(parts.glob("*/*/*.json"))) <= least and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        time.sleep(chance.random() * 0.05)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        seen.append(process.returncode)
-        assert finished(source, kb) == whole
-    assert -signal.SIGKILL in seen
+    ended = [killed(source, kb, *point, chance.random() * 0.05) for point in points]
+    assert ended.count(-signal.SIGKILL) >= 3
+    assert finished(source, kb) == whole

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from polytene import metadata
 from polytene.exceptions import UsageError
 from polytene.metadata.kb.condition import read_condition
-from polytene.testing import write_archive
+from polytene.testing import write_archive, write_dump
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +227,37 @@ def test_sample_lists(kb, tmp_path):
         ("no", "yes", ANT)
     }
     assert {r["lib_layout"] for r in table} <= {"paired", "single", ""}
+
+
+def test_amalgkit_gets_what_the_records_say_of_samples_and_protocols(tmp_path, build):
+    root = write_dump(tmp_path / "dump", submissions=4)
+    path = root / "SRA900002" / "SRA900002.sample.xml"
+    text = path.read_text()
+    text = text.replace("<SAMPLE_NAME>", "<DESCRIPTION>of a\n nest</DESCRIPTION><SAMPLE_NAME>")
+    more = "".join(
+        f"<SAMPLE_ATTRIBUTE><TAG>{t}</TAG><VALUE>{v}</VALUE></SAMPLE_ATTRIBUTE>"
+        for t, v in [("Genotype", "wild"), ("genotype", "other"), ("Treatment", ""), ("AGE", "4 d")]
+    )
+    path.write_text(text.replace("</SAMPLE_ATTRIBUTES>", f"{more}</SAMPLE_ATTRIBUTES>"))
+    kb, _ = build(root)
+    kb.runs().sample_list(tmp_path / "metadata.tsv", format="amalgkit")
+    with open(tmp_path / "metadata.tsv", newline="") as file:
+        table = list(csv.DictReader(file, delimiter="\t"))
+    sample = {r["accession"]: r for r in kb.table("sample").to_pylist()}
+    experiment = {r["accession"]: r for r in kb.table("experiment").to_pylist()}
+    first: dict[tuple[str, str], str] = {}
+    for row in sorted(kb.table("attribute").to_pylist(), key=lambda r: r["ordinal"]):
+        if row["owner_kind"] == "sample" and row["value"]:
+            first.setdefault((row["owner"], row["tag"].lower().replace(" ", "_")), row["value"])
+    for row in table:
+        for tag in ("tissue", "genotype", "sex", "age", "treatment", "source_name"):
+            assert row[tag] == first.get((row["sra_sample"], tag), "")
+        about = experiment[row["experiment"]]
+        protocol = about["library_construction_protocol"] or ""
+        assert row["design"] == " ".join((about["design"] or "").split())
+        assert row["protocol"] == " ".join(protocol.split())
+    changed = [r for r in table if sample[r["sra_sample"]]["submission"] == "SRA900002"]
+    assert {(r["genotype"], r["sample_description"]) for r in changed} == {("wild", "of a nest")}
 
 
 def test_exports_are_complete(kb, tmp_path):

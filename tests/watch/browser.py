@@ -28,8 +28,8 @@ OPTIONS = (
 )  # fmt: skip
 PATIENCE = 90.0
 IDLE = (
-    "window.Bokeh !== undefined && Bokeh.documents.length > 0 "
-    "&& Bokeh.documents.every(d => d.is_idle)"
+    "window.Bokeh !== undefined && Bokeh.documents.length > 0"
+    " && Bokeh.documents.every(d => d.is_idle)"
 )
 
 
@@ -108,10 +108,11 @@ async def _look(port: int, url: str, ready: str, size: tuple[int, int]) -> Page:
     await _size(call, *size)
     await call("Page.navigate", url=url)
     await _until(call, f"document.readyState === 'complete' && {ready}")
-    tall = int(await _value(call, "Math.ceil(document.documentElement.scrollHeight)"))
-    await _size(call, size[0], min(max(tall, 300), 3000))
-    await asyncio.sleep(0.5)  # it is drawn anew in its new size
-    await _until(call, ready)
+    for _ in range(2):  # what was out of sight is laid out once it is in sight
+        tall = int(await _value(call, "Math.ceil(document.documentElement.scrollHeight)"))
+        await _size(call, size[0], min(max(tall, 300), 3000))
+        await asyncio.sleep(0.7)  # what was sent a moment ago is drawn, too
+        await _until(call, ready)
     page.text = str(await _value(call, TEXT))
     shot = await call("Page.captureScreenshot", format="png")
     page.picture = base64.b64decode(shot["data"])

@@ -18,11 +18,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import dask
-from dask.utils import parse_bytes
 from distributed import Client, LocalCluster
-from distributed.system import MEMORY_LIMIT
 
-from polytene.clusters.local import count_of, default_workers, on_this_host
+from polytene.clusters.local import count_of, default_workers, memory_each, on_this_host
 from polytene.exceptions import PreflightError, UsageError
 
 GPU, CPU = "GPU", "CPU"
@@ -50,7 +48,7 @@ def _cluster(about: Mapping[str, Any], common: Mapping[str, Any]) -> LocalCluste
     devices = chosen(about["gpus"])
     workers = count_of(about, "workers", default_workers(), least=0)
     threads = count_of(about, "threads", 1)
-    limit = _memory(about["memory_limit"], len(devices) + workers)
+    limit = memory_each(about["memory_limit"], len(devices) + workers)
     given = {k: about[k] for k in PASSED_ON if about[k] not in (None, False)}
     try:
         with dask.config.set(BUS_ORDER):
@@ -70,11 +68,6 @@ def _cluster(about: Mapping[str, Any], common: Mapping[str, Any]) -> LocalCluste
         made.close()
         raise
     return made
-
-
-def _memory(limit: str | float, workers: int) -> int:
-    """Return bytes per worker; ``auto`` is a fair share for those with a GPU and those without."""
-    return MEMORY_LIMIT // workers if limit == "auto" else int(parse_bytes(limit))
 
 
 def _add_plain(made: LocalCluster, workers: int, threads: int, limit: int) -> None:

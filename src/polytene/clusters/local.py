@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import logging
-import os
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import dask
-import psutil
+from dask.system import CPU_COUNT
 from dask.utils import format_bytes, parse_bytes, parse_timedelta
 from distributed import Client, LocalCluster
+from distributed.system import MEMORY_LIMIT
 
 from polytene.clusters.guard import TreeMemory
 from polytene.clusters.nanny import PatientNanny
@@ -115,13 +115,18 @@ def _safe_settings(port: int) -> dict[str, Any]:
 
 
 def _cluster(about: Mapping[str, Any], common: Mapping[str, Any]) -> LocalCluster:
-    limit = about["memory_limit"]
+    workers = count_of(about, "workers", default_workers())
     return LocalCluster(
-        n_workers=count_of(about, "workers", default_workers()),
+        n_workers=workers,
         threads_per_worker=count_of(about, "threads", 1),
-        memory_limit=limit if limit == "auto" else parse_bytes(limit),
+        memory_limit=memory_each(about["memory_limit"], workers),
         **common,
     )
+
+
+def memory_each(limit: str | float, workers: int) -> int:
+    """Return the bytes of a worker; ``auto`` is a fair share of what this process may use."""
+    return int(MEMORY_LIMIT // workers if limit == "auto" else parse_bytes(limit))
 
 
 def count_of(about: Mapping[str, Any], name: str, default: int, least: int = 1) -> int:
@@ -133,11 +138,8 @@ def count_of(about: Mapping[str, Any], name: str, default: int, least: int = 1) 
 
 
 def default_workers() -> int:
-    """Return one worker per usable core, fewer where memory is short."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return max(1, min(cores, psutil.virtual_memory().total // LEAST_MEMORY))
+    """Return one worker per usable core, fewer where memory is short; both as allotted to us."""
+    return int(max(1, min(CPU_COUNT, MEMORY_LIMIT // LEAST_MEMORY)))
 
 
 def free_port(wanted: int) -> int:

@@ -100,18 +100,30 @@ def credentials(parent: str | Path | None = None, days: float = 14) -> Iterator[
     except OSError as error:
         raise UsageError(f"{above}: no folder for credentials: {error.strerror}") from None
     try:
-        with open(folder / "owner", "w", encoding="utf-8") as owner:
-            with suppress(OSError):  # no locks here: others see the host and the validity
-                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            until = _now() + datetime.timedelta(days=days)
-            owner.write(json.dumps({"host": socket.gethostname(), "until": until.isoformat()}))
-            owner.flush()
+        until = _now() + datetime.timedelta(days=days)
+        with _held(folder, until):
             key, certificate = _make(until)
             _write(folder / "key.pem", key)
             _write(folder / "certificate.pem", certificate)
             yield _as_security(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path, until: datetime.datetime) -> Iterator[None]:
+    """Lock a folder as in use, where the file system can; others see the host and the validity."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        with open(folder / "owner", "w", encoding="utf-8") as owner:
+            with suppress(OSError):
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(place, fcntl.LOCK_SH)  # systemd-tmpfiles leaves such a folder alone
+            owner.write(json.dumps({"host": socket.gethostname(), "until": until.isoformat()}))
+            owner.flush()
+            yield
+    finally:
+        os.close(place)
 
 
 def wanted(mode: Any) -> bool:

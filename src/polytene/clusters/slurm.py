@@ -9,7 +9,7 @@ import secrets
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ import dask
 from dask.utils import parse_timedelta
 from distributed import Client
 
-from polytene.clusters import slurm_jobs
+from polytene.clusters import security, slurm_jobs
 from polytene.clusters.guard import TreeMemory
 from polytene.clusters.local import HOST, _quiet, _safe_settings, free_port
 from polytene.clusters.reach import address_for
-from polytene.clusters.security import security
+from polytene.clusters.slurm_jobs import SlurmError
 from polytene.clusters.slurm_script import Kind, jobqueue, kinds_of, script_of
 from polytene.clusters.supervisor import Arrivals, Supervisor
 from polytene.core.deaths import ENDED
@@ -31,6 +31,7 @@ from polytene.exceptions import PreflightError, UsageError
 logger = logging.getLogger(__name__)
 
 FOLDER = ".polytene-slurm"
+PREFIX = "polytene-"
 
 
 def never() -> bool:
@@ -64,11 +65,11 @@ def open_slurm(
         stack.enter_context(dask.config.set(dask.config.merge(dask.config.config, settings)))
         stack.enter_context(dask.config.set({"polytene.cluster": about, **_safe_settings(port)}))
         stack.enter_context(_quiet())
-        name = f"polytene-{secrets.token_hex(4)}"
+        name = f"{PREFIX}{secrets.token_hex(4)}"
         folder = stack.enter_context(job_folder(about["slurm"]["folder"], name))
         (folder / "config").write_text(dask.config.serialize(dask.config.config))
         mode = "off" if about["tls"] in ("off", False) else "on"  # nodes are shared
-        tls = security(mode, parent=folder, days=float(about["tls-days"]))
+        tls = security.security(mode, parent=folder, days=float(about["tls-days"]))
         trusted = stack.enter_context(tls)
         made = stack.enter_context(_scheduler(kinds, name, port, trusted))
         client = stack.enter_context(Client(made))
@@ -101,6 +102,7 @@ def job_folder(parent: str | None, name: str) -> Iterator[Path]:
     folder = Path(parent or FOLDER).expanduser().absolute() / name
     if not str(folder).isprintable() or '"' in str(folder):
         raise UsageError(f"the folder for job logs has an impossible name: {str(folder)!r}")
+    _sweep(folder.parent)
     try:
         folder.mkdir(parents=True, mode=0o700)
     except OSError as error:
@@ -117,6 +119,17 @@ def job_folder(parent: str | None, name: str) -> Iterator[Path]:
         _clear(folder)
         raise
     _clear(folder)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what is left of clusters whose driver was killed, and jobs that still wait for it."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        if any(folder.glob(f"{security.PREFIX}*")):
+            security.sweep(folder)
+            if not any(folder.glob(f"{security.PREFIX}*")):
+                with suppress(SlurmError):
+                    slurm_jobs.cancel_all(folder.name)
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _clear(folder: Path) -> None:

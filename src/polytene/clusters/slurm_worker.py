@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from polytene.clusters.reach import towards
+from polytene.core.deaths import ENDED
 
 GRACE = "POLYTENE_GRACE"
 DRAIN_AT = "POLYTENE_DRAIN_AT"
 NANNY_BYTES = 160 << 20  # what the process that watches a worker takes itself
 LEAST = 0.5
 UNLIMITED = 1 << 60
+OUTLASTED = "job {} had to end while it ran: it needs a longer walltime or margin"
 CGROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -53,6 +55,11 @@ def memory_limit() -> str:
     return "auto" if bound is None else str(max(int(bound * LEAST), bound - NANNY_BYTES))
 
 
+def job_id() -> str:
+    """Return the number of this job."""
+    return os.environ.get("SLURM_JOB_ID", "?")
+
+
 async def dask_setup(made: Any) -> None:
     """Prepare a nanny or a worker for draining; Dask calls it when either starts."""
     from distributed import Nanny
@@ -77,14 +84,20 @@ def _drain_worker_of(nanny: Any) -> None:
 
 
 async def drain(worker: Any) -> None:
-    """Begin nothing more, finish what runs within the grace, hand over what is held, and end."""
+    """Begin nothing more, finish what runs within the grace, hand over what is held, and end.
+
+    What runs for longer is lost with the worker as by a death, so that it is not begun for ever.
+    """
     until = time.monotonic() + float(os.environ.get(GRACE, 30))
     retire = {"workers": [worker.address], "close_workers": False}
     while (worker.state.executing_count or worker.data) and time.monotonic() < until:
         if worker.status.name == "running":  # also where no other worker takes what it holds
             await worker.scheduler.retire_workers(**retire, remove=False)
         await asyncio.sleep(0.2)
-    await worker.scheduler.retire_workers(**retire, remove=True)
+    if worker.state.executing_count:
+        worker.log_event(ENDED, {"worker": str(worker.name), "why": OUTLASTED.format(job_id())})
+    else:
+        await worker.scheduler.retire_workers(**retire, remove=True)
     await worker.close(nanny=True, reason="drained")
 
 

@@ -170,14 +170,12 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             try:
-                states = slurm_jobs.look(self.name)
+                if self._settle(slurm_jobs.look(self.name)):
+                    lively = time.monotonic()
+                self._replace()
             except SlurmError as error:
                 logger.info("SLURM does not answer: %s", error)
                 self._stopping.wait(SOON)
-                continue
-            if self._settle(states):
-                lively = time.monotonic()
-            self._replace()
             if self.error:
                 self.on_error()
                 return

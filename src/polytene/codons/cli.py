@@ -19,7 +19,7 @@ from polytene.codons.pairs.cli import pairs
 from polytene.codons.run import count_plan
 from polytene.codons.sets.cli import ingest, rechunk
 from polytene.codons.show import long_table
-from polytene.command import RunOptions, execute, finish, run_dir_of, run_options, say
+from polytene.command import RunOptions, execute, finish, output_of, run_dir_of, run_options, say
 from polytene.core.device import Wanted
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
@@ -152,7 +152,8 @@ def count(
     if output is None and options.run_dir is None and (outcome is None or outcome.complete):
         shutil.rmtree(with_dir, ignore_errors=True)  # else messages point at it
     if outcome is not None:
-        _deliver(options, outcome, table, output, layout)
+        where = output and output_of(options, plan, output)
+        _deliver(options, outcome, table, where, layout)
 
 
 def check_output(path: Path, longest: int) -> None:

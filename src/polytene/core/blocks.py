@@ -139,7 +139,7 @@ def _block(job: Job, item: Item) -> dict[str, Json]:
         about["retry_after"] = max((e.retry_after for e in done if e.retry_after), default=None)
         if any(e.failure and e.failure[2] == "memory" for e in done):
             about["room"] = memory_cap(item.roomy)
-    return {**receipt, **about, "usage": usage.taken()}
+    return {**receipt, **about, "usage": usage.taken(gpu="GPU" in job.leg.needs)}
 
 
 def _entries(

@@ -20,7 +20,7 @@ from polytene.core import blocks, parts
 from polytene.core.blocks import Job
 from polytene.core.books import Books
 from polytene.core.deaths import Deaths
-from polytene.core.events import Working
+from polytene.core.events import Visible
 from polytene.core.flights import Flights
 from polytene.core.hosts import Keeper, Workers
 from polytene.core.isolate import cap_of
@@ -102,7 +102,7 @@ class Drive:
             limits.check(leg.uses, f"stage {leg.name}")
             check_pins(footprint, leg.uses, leg.name, self.plan.head["block"])
         limits.check(footprint, f"the largest {self.plan.head['noun']}")
-        self.threads = sum(about["nthreads"] for about in self.workers.about.values())
+        self.threads = self.workers.threads
         fresh = self.standing.fresh
         window = Window(
             self.chain,
@@ -131,7 +131,8 @@ class Drive:
         """Work until nothing is left, or until ``stop`` says so and what runs has landed."""
         stopping = False
         try:
-            self.books.on_event(Working(self.threads, self.pulse.page()))
+            if page := self.pulse.page():
+                self.books.on_event(Visible(page))
             while True:
                 if not stopping and stop():
                     stopping = True
@@ -245,6 +246,8 @@ class Drive:
     def _look(self) -> None:
         """See which workers came and went; what waits for one that is gone is sent again."""
         if self.workers.look():
+            self.threads = self.workers.threads
+            self.window.grow(self.threads)
             for task in self._take_back(self.flights.orphaned(self.workers.about)):
                 self.window.again(task)
         for host in self.keeper.look(self.workers) if self.keeper else ():

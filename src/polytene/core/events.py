@@ -30,12 +30,10 @@ class Begun(Event):
 
 
 @dataclass(frozen=True)
-class Working(Event):
-    """There is work, and a cluster for it."""
+class Visible(Event):
+    """The scheduler has a live page on which the run can be seen."""
 
-    threads: int
-    page: str | None
-    """Address of the live page of runs, where the scheduler has one."""
+    page: str
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,11 @@ class Workers:
         self.about = self._client.scheduler_info(n_workers=-1)["workers"]
         return True
 
+    @property
+    def threads(self) -> int:
+        """How many tasks they run at a time."""
+        return sum(about["nthreads"] for about in self.about.values())
+
     def hosts(self, needs: Sequence[Want] = ()) -> dict[str, str]:
         """Return the hosts whose workers own all that is needed, with an address on each."""
         found: dict[str, list[str]] = {}

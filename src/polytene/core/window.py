@@ -108,6 +108,11 @@ class Window:
     def _room(self, probing: bool) -> int:
         return min(self._most, 2 * self._threads) if probing else self._most
 
+    def grow(self, threads: int) -> None:
+        """Take note that the cluster has other workers now."""
+        self._threads = max(1, threads)
+        self._changed = True
+
     def arrive(self, leg: int, block: int, holds: Want | None = None) -> None:
         """Let a block wait for its next leg; it may hold less from now on."""
         self._queues[leg].append(block)

@@ -59,7 +59,7 @@ def read_lines(text: bytes) -> Lines:
     --------
     >>> found = read_lines(b"#x\nchr1\t.\tgene\t11\t20\t.\t+\t.\tID=g\n")
     >>> found.lines[1, [KIND, START, END]].tolist(), found.names.tolist()
-    ([1, 10, 20], [[1, 33, 34, 0]])
+    ([1, 10, 20], [[1, 30, 31, 0]])
     """
     array = np.frombuffer(text, np.uint8)
     words = np.frombuffer(text, np.uint64, len(text) // 8)

@@ -15,6 +15,7 @@ from polytene.genome.annotation.run import (
     features,
     refine,
 )
+from polytene.genome.annotation.view import gene_svg
 from polytene.genome.chunks import ChunkPlan, ChunkStrategy, GenomicChunk
 from polytene.genome.composition.compose import composition, composition_plan
 from polytene.genome.composition.files import write_composition
@@ -69,6 +70,7 @@ __all__ = [
     "evidence",
     "features",
     "format_command",
+    "gene_svg",
     "generate_hypershell_command",
     "get_chunk_for_task",
     "get_memory_stats",

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from dask.utils import parse_bytes
 
-from polytene.command import RunOptions, execute, finish, run_dir_of, run_options, say
+from polytene.command import RunOptions, execute, finish, output_of, run_dir_of, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
@@ -252,17 +252,20 @@ def run(
     units = command_plan(made, command, chunk_plan_path=chunk_plan, inputs=inputs)
     needs = float(parse_bytes(memory)) if memory else None
 
+    run_dir = run_dir_of(options, output_dir)
+    output_dir = output_of(options, units, output_dir, folder=True)
+
     def runner(plan: Plan[Any], **engine: Any) -> Outcome:
         return run_commands(plan, made, output_dir, timeout=timeout, memory=needs, **engine)
 
-    outcome = execute(options, units, runner, run_dir_of(options, output_dir))
+    outcome = execute(options, units, runner, run_dir)
     if outcome is not None:
         say(options, f"{outcome.summary()}\n{output_dir}: {len(outcome.result):,} outputs")
         finish(options, outcome, output_dir=str(output_dir), outputs=outcome.result)
 
 
 @group.command()
-@click.option("--genome", type=PATH, help="FASTA file; it is planned as --chunk-plan is not given.")
+@click.option("--genome", type=PATH, help="FASTA file, where there is no --chunk-plan.")
 @click.option("--chunk-plan", type=PATH, help="Plan of `polytene genome plan`.")
 @click.option(
     "-o", "--output", required=True, type=PATH, help=".nc, .zarr, .parquet, .tsv or .csv file."
@@ -307,6 +310,7 @@ def composition(
     units = composition_plan(source, k=k or 0, cpg=not no_cpg, **chosen)
     outcome = execute(options, units, composition_run, run_dir_of(options, output))
     if outcome is not None:
+        output = output_of(options, units, output)
         result = outcome.result
         write_composition(result, output)
         known = int(sum(result[x].sum() for x in "acgt"))

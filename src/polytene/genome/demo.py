@@ -13,6 +13,7 @@ from polytene.genome.composition.files import write_composition
 from polytene.genome.planning.plan import plan_chunks
 from polytene.genome.view import to_html
 from polytene.testing.assembly import write_assembly
+from polytene.testing.times import keeping_times
 from polytene.watch.progress import progress
 
 BASES, GENES, CHUNKS = 4_000_000, 900, 24
@@ -21,7 +22,8 @@ BASES, GENES, CHUNKS = 4_000_000, 900, 24
 def demo(folder: Path, client: Any) -> str:
     """Plan the chunks of a generated assembly and count its bases; return the plan as HTML."""
     click.echo(f"genome: {BASES / 1e6:g} Mb in 30 sequences, {GENES} genes -> {CHUNKS} chunks\n")
-    made = write_assembly(folder, bases=BASES, chromosomes=5, scaffolds=25, genes=GENES)
+    with keeping_times(folder):
+        made = write_assembly(folder, bases=BASES, chromosomes=5, scaffolds=25, genes=GENES)
     plan = plan_chunks(made.fasta, made.gff3, n_chunks=CHUNKS)
     plan.save(folder / "chunks.json")
     click.echo(plan.describe())

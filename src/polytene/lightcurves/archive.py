@@ -19,15 +19,8 @@ from xml.etree import ElementTree
 
 from polytene.core.keys import safe_key
 from polytene.exceptions import BadInput
-from polytene.lightcurves.download import (
-    CorruptDownload,
-    DownloadError,
-    NotThere,
-    check_fits,
-    download,
-    get_text,
-    write_note,
-)
+from polytene.formats.remote import DownloadFailed, NotThere, Unlike
+from polytene.lightcurves.download import check_fits, download, get_text, write_note
 from polytene.lightcurves.targets import Target, split_id
 
 _TESS = re.compile(r"tess\d+-s(\d{4})-(\d{4})(\d{4})(\d{4})(\d{4})-\d{4}-(a_fast|s)_lc\.fits")
@@ -90,7 +83,7 @@ def resolve(target: Target, settings: dict[str, Any]) -> list[dict[str, Any]]:
     ------
     BadInput
         ``bad-target-id`` if it is no TIC, KIC or EPIC number and has no products of its own.
-    DownloadError
+    DownloadFailed
         If the search service does not answer as it should.
     """
     if target.files:
@@ -103,9 +96,11 @@ def resolve(target: Target, settings: dict[str, Any]) -> list[dict[str, Any]]:
             f"{target.target_id!r}: the archives know TIC, KIC and EPIC numbers, as TIC25155310",
         )
     note = cache_folder(target, settings) / f"products-{settings['family']}.json"
-    if note.exists():
+    try:
         known: list[dict[str, Any]] = json.loads(note.read_text())
         return known
+    except (FileNotFoundError, ValueError):  # not asked yet, or the power failed meanwhile
+        pass
     names = _search(target, settings)
     found = [{"product": name, "bytes": None, "md5": None} for name in sorted(set(names))]
     if found:  # what is not there yet may come
@@ -136,7 +131,7 @@ def _listed(number: int, settings: dict[str, Any]) -> list[str]:
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise DownloadError(f"{url}: no XML listing: {error}") from None
+        raise DownloadFailed("bad-answer", f"{url}: no XML listing: {error}") from None
     keys = (e.text or "" for e in root.iter() if e.tag.rpartition("}")[2] == "Key")
     return [k.rpartition("/")[2] for k in keys if _KEPLER.fullmatch(k.rpartition("/")[2])]
 
@@ -161,9 +156,9 @@ def _observed(collection: str, number: int, settings: dict[str, Any]) -> list[st
         answer = json.loads(text)
         rows = answer["data"]
     except (ValueError, KeyError, TypeError):
-        raise DownloadError(f"{url}: no JSON with data: {text[:80]!r}") from None
+        raise DownloadFailed("bad-answer", f"{url}: no JSON with data: {text[:80]!r}") from None
     if answer.get("status") not in ("COMPLETE", None):
-        raise DownloadError(f"{url}: status {answer.get('status')!r}")
+        raise DownloadFailed("bad-answer", f"{url}: status {answer.get('status')!r}")
     return [str(r["dataURL"]).rpartition("/")[2] for r in rows if r.get("dataURL")]
 
 
@@ -184,7 +179,7 @@ def fetch_product(
     ------
     NotThere
         If no base has it.
-    DownloadError
+    DownloadFailed
         If one of them may have it.
     """
     name = safe_key(product["product"].rpartition("/")[2])
@@ -212,7 +207,7 @@ def _download_any(product: dict[str, Any], path: Path, settings: dict[str, Any])
             )
         except NotThere as error:
             last = last or error
-        except DownloadError as error:
+        except DownloadFailed as error:
             last = error
             if error.retry_after is not None:
                 break  # it is there, and asks for patience
@@ -228,7 +223,7 @@ def _cached(path: Path, note: Path) -> dict[str, Any] | None:
             return None
         if path.name.endswith(".fits"):
             check_fits(path, path.name)
-    except (OSError, ValueError, KeyError, CorruptDownload):
+    except (OSError, ValueError, KeyError, Unlike):
         return None
     return about
 

@@ -117,33 +117,21 @@ def cumulate(
 
 
 @kernel
-def _best_likelihood(value: Floats, weight: Floats, size: int, starts: int, total: float) -> Any:
+def _best(
+    value: Floats, weight: Floats, size: int, starts: int, total: float, objective: int
+) -> Any:
     # Scores are not negative, so their bits compare as they do, and LLVM vectorises that.
     y0, y1 = value[:starts], value[size : size + starts]
     w0, w1 = weight[:starts], weight[size : size + starts]
     best = np.int64(0)
     most = _ALL * total
+    likelihood = objective == LIKELIHOOD
     for n in range(starts):
         v = w1[n] - w0[n]
         s = y1[n] - y0[n]
         s = s if (s < 0.0) & (v < most) else 0.0
         rest = total - v
-        score = s * s / (v * rest * rest + _TINY)
-        best = max(best, np.float64(score).view(np.int64))
-    return np.int64(best).view(np.float64)
-
-
-@kernel
-def _best_snr(value: Floats, weight: Floats, size: int, starts: int, total: float) -> Any:
-    y0, y1 = value[:starts], value[size : size + starts]
-    w0, w1 = weight[:starts], weight[size : size + starts]
-    best = np.int64(0)
-    most = _ALL * total
-    for n in range(starts):
-        v = w1[n] - w0[n]
-        s = y1[n] - y0[n]
-        s = s if (s < 0.0) & (v < most) else 0.0
-        score = s * s / (v * (total - v) + _TINY)
+        score = s * s / (v * rest * (rest if likelihood else 1.0) + _TINY)
         best = max(best, np.float64(score).view(np.int64))
     return np.int64(best).view(np.float64)
 
@@ -226,10 +214,7 @@ def spectrum(
         best, size = -1.0, sizes[first[p]]
         for k in range(first[p], stop[p]):
             starts = length - sizes[k] + 1 if astropy else bins
-            if objective == LIKELIHOOD:
-                score = _best_likelihood(value, weight, sizes[k], starts, total)
-            else:
-                score = _best_snr(value, weight, sizes[k], starts, total)
+            score = _best(value, weight, sizes[k], starts, total, objective)
             if score > best:
                 best, size = score, sizes[k]
         starts = length - size + 1 if astropy else bins

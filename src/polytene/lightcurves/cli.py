@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from polytene import lightcurves as lc
-from polytene.command import RunOptions, execute, finish, run_options, say
+from polytene.command import RunOptions, execute, finish, output_of, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
@@ -208,6 +208,7 @@ def extract(
 
     outcome = execute(options, plan, runner, output)
     if outcome is not None:
+        output = output_of(options, plan, output, folder=True)
         counts = summary(outcome.result)
         say(options, f"{said(counts['status'])}; {output / 'features.csv'}")
         finish(options, outcome, **counts, output=str(output / "features.csv"))

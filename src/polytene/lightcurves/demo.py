@@ -14,6 +14,7 @@ from polytene.lightcurves.read import read
 from polytene.lightcurves.run import extract
 from polytene.lightcurves.sources import LocalFiles
 from polytene.testing.stars import file_name, stars, write_stars
+from polytene.testing.times import keeping_times
 from polytene.watch.progress import progress
 from polytene.watch.tables import show
 
@@ -23,7 +24,8 @@ STARS = 12
 def demo(folder: Path, client: Any) -> str:
     """Search generated stars for the transits that were planted; return a table as HTML."""
     click.echo(f"lightcurves: {STARS} stars, one target without files -> features, one row each")
-    sky = write_stars(folder / "sky", n=STARS)
+    with keeping_times(folder / "sky"):
+        sky = write_stars(folder / "sky", n=STARS)
     with progress() as on_event:
         outcome = extract(sky / "targets.csv", folder / "run", LocalFiles(sky), 4, client=client,
                           on_event=on_event)  # fmt: skip

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 
 from polytene.core.files import full_disk_named, write_bytes
-from polytene.exceptions import PolyteneError
+from polytene.formats.remote import USER_AGENT, DownloadFailed, NotThere, Unlike
 from polytene.lightcurves.read import FITS_BLOCK, FITS_MAGIC
 
 _LONGEST_WAIT = 600.0
@@ -24,37 +24,12 @@ _GONE = (404, 410)
 _HEX_MD5 = 32
 
 
-class NotThere(PolyteneError):
-    """The server says for good that it has no such file."""
-
-
-class DownloadError(PolyteneError):
-    """A download failed in a way that may pass.
-
-    Parameters
-    ----------
-    detail
-        Which URL, and what happened.
-    retry_after
-        Seconds to wait, where the server named them.
-    """
-
-    category: ClassVar[str] = "transport"
-
-    def __init__(self, detail: str, retry_after: float | None = None) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
-
-
-class CorruptDownload(DownloadError):
-    """What came is not the file: cut short, a web page, or of another checksum."""
-
-
 @lru_cache(maxsize=4)
 def client(timeout: float) -> httpx.Client:
     """Return this process's HTTP client; its connections are kept and shared by its threads."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
-    return httpx.Client(timeout=timeout, follow_redirects=True, limits=limits, trust_env=True)
+    headers = {"User-Agent": USER_AGENT}
+    return httpx.Client(timeout=timeout, follow_redirects=True, limits=limits, headers=headers)
 
 
 def download(
@@ -79,20 +54,20 @@ def download(
     nbytes, md5
         What the file has to be, where it is known; else what the server says.
     check
-        Called with the file and its name before it is shown; raises :class:`CorruptDownload`.
+        Called with the file and its name before it is shown; raises :class:`Unlike`.
 
     Raises
     ------
     NotThere
         After 404 or 410.
-    DownloadError, CorruptDownload
+    DownloadFailed, Unlike
         If trying again may help.
     """
     part, note = target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.etag")
     try:
         etag = _receive(url, part, note, timeout, nbytes)
         digest = _checked(url, part, nbytes, md5 or _md5_of(etag), check)
-    except CorruptDownload:
+    except Unlike:
         part.unlink(missing_ok=True)
         note.unlink(missing_ok=True)
         raise
@@ -116,7 +91,9 @@ def _receive(url: str, part: Path, note: Path, timeout: float, nbytes: int | Non
             encoded = "content-encoding" in answer.headers
             total = None if said is None or encoded else start + int(said)
             if nbytes is not None and total is not None and total != nbytes:
-                raise CorruptDownload(f"{url}: {total:,} bytes where {nbytes:,} were announced")
+                raise Unlike(
+                    "wrong-size", f"{url}: {total:,} bytes where {nbytes:,} were announced"
+                )
             if etag and not etag.startswith("W/"):
                 note.write_text(json.dumps({"etag": etag, "url": url}))
             else:
@@ -125,7 +102,7 @@ def _receive(url: str, part: Path, note: Path, timeout: float, nbytes: int | Non
                 for chunk in answer.iter_bytes():
                     out.write(chunk)
     if total is not None and part.stat().st_size != total:
-        raise DownloadError(f"{url}: {part.stat().st_size:,} of {total:,} bytes came")
+        raise DownloadFailed("cut-short", f"{url}: {part.stat().st_size:,} of {total:,} came")
     return str(etag)
 
 
@@ -144,10 +121,11 @@ def _transport(url: str) -> Iterator[None]:
     try:
         yield
     except httpx.InvalidURL as error:
-        raise NotThere(f"{url}: {error}") from None
+        raise NotThere("not-found", f"{url}: {error}") from None
     except httpx.HTTPError as error:
+        word = "stalled" if isinstance(error, httpx.TimeoutException) else "connection-lost"
         what = str(error) or "nothing came"
-        raise DownloadError(f"{url}: {type(error).__name__}: {what}") from error
+        raise DownloadFailed(word, f"{url}: {type(error).__name__}: {what}") from error
 
 
 def _check_status(url: str, answer: httpx.Response) -> None:
@@ -155,12 +133,11 @@ def _check_status(url: str, answer: httpx.Response) -> None:
     if code in (200, 206):
         return
     if code in _GONE:
-        raise NotThere(f"{url}: {code} {answer.reason_phrase}")
+        raise NotThere("not-found", f"{url}: {code} {answer.reason_phrase}")
     if code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-        raise CorruptDownload(f"{url}: {code}: what was left here is no part of it")
-    raise DownloadError(
-        f"{url}: {code} {answer.reason_phrase}", retry_after(answer.headers.get("retry-after"))
-    )
+        raise Unlike("wrong-range", f"{url}: {code}: what was left here is no part of it")
+    said = retry_after(answer.headers.get("retry-after"))
+    raise DownloadFailed("server-busy", f"{url}: {code} {answer.reason_phrase}", said)
 
 
 def retry_after(text: str | None) -> float | None:
@@ -201,7 +178,7 @@ def _checked(
     """Return the SHA-256 of a file that is what it should be."""
     size = part.stat().st_size
     if nbytes is not None and size != nbytes:
-        raise CorruptDownload(f"{url}: {size:,} bytes where {nbytes:,} were announced")
+        raise Unlike("wrong-size", f"{url}: {size:,} bytes, {nbytes:,} were announced")
     if check is not None:
         check(part, url)
     sha, other = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
@@ -211,7 +188,7 @@ def _checked(
             if md5:
                 other.update(block)
     if md5 and other.hexdigest() != md5.lower():
-        raise CorruptDownload(f"{url}: MD5 {other.hexdigest()}, expected {md5}")
+        raise Unlike("wrong-checksum", f"{url}: MD5 {other.hexdigest()}, expected {md5}")
     return sha.hexdigest()
 
 
@@ -222,17 +199,20 @@ def check_fits(path: Path, url: str) -> None:
         head = source.read(len(FITS_MAGIC))
     if head != FITS_MAGIC:
         what = "a web page" if head.lstrip()[:1] == b"<" else f"{head!r}"
-        raise CorruptDownload(f"{url}: begins with {what}; expected FITS")
+        raise Unlike("no-fits", f"{url}: begins with {what}; expected FITS")
     if size % FITS_BLOCK:
-        raise CorruptDownload(f"{url}: {size:,} bytes are no whole number of FITS blocks")
+        raise Unlike("no-fits", f"{url}: {size:,} bytes are no whole number of FITS blocks")
 
 
 def get_text(url: str, timeout: float, *, data: dict[str, str] | None = None) -> str:
-    """Return what a server answers to a GET, or to a POST of a form."""
+    """Return what a service answers to a GET, or to a POST of a form; it should be there."""
     with _transport(url):
         http = client(timeout)
         answer = http.get(url) if data is None else http.post(url, data=data)
-        _check_status(url, answer)
+        try:
+            _check_status(url, answer)
+        except NotThere as error:
+            raise DownloadFailed("bad-answer", f"{error.detail}; is this the service?") from None
         return answer.text
 
 

@@ -114,17 +114,13 @@ def _best(boxes: Singles, objective: int) -> Any:
     # Scores are not negative, so their bits compare as they do, and LLVM vectorises that.
     best = np.int32(0)
     one = np.float32(1.0)
-    if objective == LIKELIHOOD:
-        for n in range(boxes.size // 2):
-            s, v = boxes[2 * n], boxes[2 * n + 1]
-            s = s if (s < _NONE) & (v < _ALL) else _NONE
-            rest = one - v
-            best = max(best, np.float32(s * s / (v * rest * rest + _TINY)).view(np.int32))
-    else:
-        for n in range(boxes.size // 2):
-            s, v = boxes[2 * n], boxes[2 * n + 1]
-            s = s if (s < _NONE) & (v < _ALL) else _NONE
-            best = max(best, np.float32(s * s / (v * (one - v) + _TINY)).view(np.int32))
+    likelihood = objective == LIKELIHOOD
+    for n in range(boxes.size // 2):
+        s, v = boxes[2 * n], boxes[2 * n + 1]
+        s = s if (s < _NONE) & (v < _ALL) else _NONE
+        rest = one - v
+        other = rest if likelihood else one
+        best = max(best, np.float32(s * s / (v * rest * other + _TINY)).view(np.int32))
     return np.int32(best).view(np.float32)
 
 

@@ -28,6 +28,8 @@ _DEFAULT_FLAGS = {
     "TESS": 1 | 2 | 4 | 8 | 32 | 128 | 512 | 32768,
     "KEPLER": 1 | 2 | 4 | 8 | 32 | 64 | 256 | 16384 | 65536 | 1 << 20,
 }
+# What astropy raises where it happens to stumble over a damaged header or table.
+_STUMBLES = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError)
 _QUALITY = ("QUALITY", "SAP_QUALITY")
 _ID = (("TICID", "TIC"), ("KEPLERID", "KIC"))
 _KEPT = {"sector": "SECTOR", "quarter": "QUARTER", "campaign": "CAMPAIGN", "camera": "CAMERA",
@@ -140,7 +142,7 @@ def _read_fits(raw: bytes, name: str, flux: str) -> Columns:
             return _columns(hdus[0].header, table, name, flux)
     except BadInput:
         raise
-    except Exception as error:  # astropy raises what it happens to stumble over
+    except (*_STUMBLES, fits.VerifyError) as error:
         detail = f"{name}: {type(error).__name__}: {error}; copy or download it again"
         raise BadInput("damaged-fits", detail) from error
 

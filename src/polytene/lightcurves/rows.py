@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from polytene.core.failure import Failure
 from polytene.core.versions import versions
+from polytene.formats.remote import Unlike
 from polytene.lightcurves.features import SCHEMAS, Schema
 from polytene.lightcurves.features_starter import number
 from polytene.lightcurves.targets import Target
@@ -97,7 +98,7 @@ def reason_of(failure: Failure) -> str:
         return "compute_timeout"
     if failure.reason == "died":
         return "worker_died"
-    if failure.reason == "CorruptDownload":
+    if failure.reason == Unlike.__name__:
         return "corrupt_file"
     if failure.category in _CATEGORY:
         return _CATEGORY[failure.category]

@@ -38,7 +38,9 @@ def stages(plan: Plan[Target], source: Source, *, timeout: float | None = None) 
         about = {"memory": MEMORY, "needs": {"GPU": 1}}
     func = extract_fetched if isinstance(source, Archive) else extract_local
     compute = Stage(functools.partial(func, **params, device=device), **about)
-    return [fetch_stage(source), compute] if isinstance(source, Archive) else [compute]
+    return (
+        [fetch_stage(source, into_run=True), compute] if isinstance(source, Archive) else [compute]
+    )
 
 
 def reduction() -> Reduction:
@@ -168,14 +170,14 @@ def fetch_planned(
         raise UsageError("there is nothing to fetch from a folder: give an Archive")
     engine["limits"] = {**archive.limits, **(engine.get("limits") or {})}
     fold = Reduction(None, _count_files)
-    return run(plan, [fetch_stage(archive)], fold, run_dir=run_dir, **engine)
+    return run(plan, [fetch_stage(archive, into_run=False)], fold, run_dir=run_dir, **engine)
 
 
 def _count_files(values: Any, plan: Any, failures: Any) -> dict[str, Any]:
     files = nbytes = 0
     missing = []
-    for target, folder in values:
-        found = folder.info["files"]
+    for target, info in values:
+        found = info["files"]
         files += len(found)
         nbytes += sum(f["bytes"] for f in found)
         if not found:

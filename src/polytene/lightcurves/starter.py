@@ -56,8 +56,9 @@ def extract_features_batch_parallel(
     pandas.DataFrame
         A row per sample with light curve, as indexed: the features, then ``sample_idx``,
         ``label``, ``target_id`` and ``toi``. Samples without light curve are not in it: they are
-        ``checkpoint_mgr.get_failed_indices()``. None of them is made up, none is left behind: the
-        same call again tries them.
+        ``checkpoint_mgr.get_failed_indices()``. None of them is made up. The same call again tries
+        what failed; targets that the archives had nothing of stay missing in this run, and a
+        manager of another folder asks for them again.
     """
     chosen = source or Archive(checkpoint_mgr.drive_path / "lightcurves")
     client = engine.pop("client", None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
 import warnings
 from typing import Any
@@ -87,10 +85,9 @@ def run_tls(
         given["period_min"] = period_min
     if period_max is not None:
         given["period_max"] = period_max
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        errors = () if curve.flux_err is None else (curve.flux_err,)
-        model = transitleastsquares(curve.time, curve.flux, *errors)
+        model = transitleastsquares(curve.time, curve.flux, curve.flux_err, verbose=False)
         return model.power(**given)
 
 

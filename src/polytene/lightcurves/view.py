@@ -15,7 +15,7 @@ from polytene.watch.story import Story
 from polytene.watch.views import View
 
 MOST = 5000
-VETTED = 4
+VETTED = 3
 GREY = "#c9cfd6"
 LEGEND = ((GREY, "no signal"), (BLUES[2], "SNR 5"), (BLUES[4], "SNR 12"), (BLUES[6], "SNR 20"))
 

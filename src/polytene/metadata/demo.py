@@ -11,6 +11,7 @@ from polytene.metadata.build import build
 from polytene.metadata.kb.base import open as open_base
 from polytene.metadata.show import as_rich
 from polytene.testing.dump import write_dump
+from polytene.testing.times import keeping_times
 from polytene.watch.progress import progress
 from polytene.watch.tables import show
 
@@ -21,9 +22,10 @@ def demo(folder: Path, client: Any) -> str:
     """Build a knowledge base of generated submissions and ask it; return a table as HTML."""
     folder.mkdir(parents=True, exist_ok=True)
     click.echo(f"metadata: {SUBMISSIONS} submissions, two documents damaged -> knowledge base")
-    dump = write_dump(folder / "dump", submissions=SUBMISSIONS)
-    for name in ("SRA900007/SRA900007.run.xml", "SRA900011/SRA900011.sample.xml"):
-        (dump / name).write_bytes((dump / name).read_bytes()[:-30])
+    with keeping_times(folder / "dump"):
+        dump = write_dump(folder / "dump", submissions=SUBMISSIONS)
+        for name in ("SRA900007/SRA900007.run.xml", "SRA900011/SRA900011.sample.xml"):
+            (dump / name).write_bytes((dump / name).read_bytes()[:-30])
     with progress() as on_event:
         outcome = build(dump, folder / "kb", client=client, on_event=on_event)
     kb = open_base(folder / "kb")

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from polytene.metadata.parser import column_kernels
+from polytene.metadata.parser.characters import fixed
 
 Array = np.ndarray[Any, Any]
 
@@ -32,7 +33,7 @@ def bucket_of(accessions: pa.Array | pa.ChunkedArray) -> Array:
         _, offsets, data = filled.buffers()
         start = filled.offset
         ends = np.frombuffer(offsets, np.int32)[start : start + len(filled) + 1]
-        column_kernels.buckets(ends, np.frombuffer(data or b"", np.uint8), out)
+        column_kernels.buckets(fixed(ends), fixed(np.frombuffer(data or b"", np.uint8)), out)
     return out
 
 

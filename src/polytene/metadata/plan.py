@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, overload
@@ -16,7 +16,8 @@ from polytene.core.keys import key_hash, safe_key
 from polytene.core.plan import Plan, Unit
 from polytene.exceptions import UsageError
 from polytene.metadata.parser.parse import Engine, check_engine
-from polytene.metadata.sources.spool import AVERAGE_SUBMISSION
+from polytene.metadata.sources.find import Source
+from polytene.metadata.sources.shard_file import AVERAGE_SUBMISSION
 from polytene.metadata.sources.tree import Listing
 
 SHARD_BYTES = "64MiB"
@@ -138,22 +139,16 @@ def tree_shards(listings: Mapping[Path, Listing], shard_bytes: int) -> list[Tree
     ]
 
 
-def spooled_shards(folders: Sequence[tuple[str, Any]]) -> list[Shard]:
-    """Return the shards that sources were cut into.
-
-    Parameters
-    ----------
-    folders
-        Per source, its key and the :class:`polytene.Folder` of its shard files.
-    """
+def spooled_shards(cut: Iterable[tuple[Source, Sequence[dict[str, Any]]]]) -> list[Shard]:
+    """Return the shards that sources were cut into, each with what is said of its shards."""
     out = []
     seen: Counter[str] = Counter()
-    for key, folder in folders:
-        for shard in folder.info["shards"]:
-            name = safe_key(f"{key[:80]}.{shard['first']}")
+    for source, shards in cut:
+        for shard in shards:
+            name = safe_key(f"{source.key[:80]}.{shard['first']}")
             seen[name] += 1
             name = f"{name[:190]}+{seen[name]}" if seen[name] > 1 else name
-            place = str(Path(folder.path) / shard["file"])
+            place = f"{source.folder}/{shard['digest']}.arrow"
             about = {"documents": shard["documents"], "mark": shard["digest"]}
             cost = float(max(1, shard["bytes"] // AVERAGE_SUBMISSION))
             out.append(Shard(name, shard["form"], place, cost=cost, **about))

@@ -57,16 +57,18 @@ def publish(
     for name in PARTS:
         (draft / name).mkdir(parents=True)
     replaced = replaced_by_later(shards)
+    shown = _Shown(draft)
     for number, shard in enumerate(shards):
-        _publish_shard(number, shard, work / shard["folder"], draft, replaced[shard["generation"]])
+        _publish_shard(number, shard, work / shard["folder"], shown, replaced[shard["generation"]])
     for unit in [*matched, *joined]:
         for path in sorted((Path(unit["folder"]) / "views").glob("*.parquet")):
-            _link(path, draft / "views" / path.stem, unit["part"])
+            mark = unit["files"][f"views/{path.name}"]
+            shown.link(path, f"views/{path.stem}", unit["part"], mark)
     folders = [Path(m["folder"]) for m in matched]
     joins = [Path(j["folder"]) for j in joined]
     _catalogs(joins, draft / "catalog")
     _tags([*folders, *joins], draft / "catalog")
-    manifest = _manifest(shards, draft)
+    manifest = _manifest(shards, shown)
     for name in PARTS:
         shutil.rmtree(kb / name, ignore_errors=True)
         os.replace(draft / name, kb / name)
@@ -78,23 +80,54 @@ def publish(
     return manifest
 
 
+class _Shown:
+    """What is shown of files: linked, with the digests that the workers took."""
+
+    def __init__(self, draft: Path) -> None:
+        self.draft = draft
+        self.marks: dict[str, str] = {}
+
+    def link(self, path: Path, below: str, part: str, mark: str) -> None:
+        """Show a file as it is."""
+        (self.draft / below).mkdir(parents=True, exist_ok=True)
+        name = f"{below}/part-{part}.parquet"
+        try:
+            os.link(path, self.draft / name)
+        except OSError:
+            shutil.copyfile(path, self.draft / name)
+        self.marks[name] = mark
+
+    def rows(self, path: Path, below: str, part: str, still: pa.Array) -> None:
+        """Show those rows of a file that still hold."""
+        (self.draft / below).mkdir(parents=True, exist_ok=True)
+        table = pq.read_table(path).filter(still)
+        if table.num_rows:
+            write_table(table, self.draft / below / f"part-{part}.parquet")
+
+
 def _publish_shard(
-    number: int, shard: dict[str, Any], folder: Path, draft: Path, replaced: pa.Array
+    number: int, shard: dict[str, Any], folder: Path, shown: _Shown, replaced: pa.Array
 ) -> None:
     part = f"{number:06d}"
+
+    def show(path: Path, below: str, still: pa.Array | None) -> None:
+        if still is None:
+            shown.link(path, below, part, shard["files"][str(path.relative_to(folder))])
+        else:
+            shown.rows(path, below, part, still)
+
     for path in sorted((folder / "tables").glob("*.parquet")):
         key = "accession" if path.stem == "submission" else "submission"
         gone = None if path.stem in OFFICIAL else _still(path, key, replaced)
-        _show(path, draft / "tables" / path.stem, part, gone)
+        show(path, f"tables/{path.stem}", gone)
     if (path := folder / "quarantine.parquet").exists():
-        _show(path, draft / "quarantine", part, _still(path, "path", replaced))
+        show(path, "quarantine", _still(path, "path", replaced))
     if uncut := shard.get("uncut"):
         found = Quarantine()
-        found.write(
-            [Rejected(*r) for r in uncut], draft / "quarantine" / f"part-{part}-cut.parquet"
-        )
+        cut = shown.draft / "quarantine" / f"part-{part}-cut.parquet"
+        found.write([Rejected(*r) for r in uncut], cut)
     about = {k: shard[k] for k in ("key", "rows", "documents", "bytes", "generation", "files")}
-    write_bytes(draft / "shards" / f"{part}.json", canonical(about) + b"\n", sync=False)
+    write_bytes(shown.draft / "shards" / f"{part}.json", canonical(about) + b"\n", sync=False)
 
 
 def _still(path: Path, column: str, replaced: pa.Array) -> pa.Array | None:
@@ -106,26 +139,6 @@ def _still(path: Path, column: str, replaced: pa.Array) -> pa.Array | None:
         values = pa.array([submission_of(v) for v in values.to_pylist()], pa.string())
     gone = pc.is_in(values, value_set=replaced)
     return pc.invert(gone) if pc.any(gone).as_py() else None
-
-
-def _show(path: Path, folder: Path, part: str, still: pa.Array | None) -> None:
-    """Link a file, or write those of its rows that still hold."""
-    if still is None:
-        _link(path, folder, part)
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    table = pq.read_table(path).filter(still)
-    if table.num_rows:
-        write_table(table, folder / f"part-{part}.parquet")
-
-
-def _link(path: Path, folder: Path, part: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"part-{part}.parquet"
-    try:
-        os.link(path, target)
-    except OSError:
-        shutil.copyfile(path, target)
 
 
 def _catalogs(joins: Iterable[Path], out: Path) -> None:
@@ -175,7 +188,8 @@ def _missing(views: Path) -> int:
     )
 
 
-def _manifest(shards: list[dict[str, Any]], draft: Path) -> dict[str, Any]:
+def _manifest(shards: list[dict[str, Any]], shown: _Shown) -> dict[str, Any]:
+    draft = shown.draft
     rows: dict[str, int] = {}
     for name in sorted(p.name for p in (draft / "views").iterdir()):
         files = sorted((draft / "views" / name).glob("*.parquet"))
@@ -193,7 +207,7 @@ def _manifest(shards: list[dict[str, Any]], draft: Path) -> dict[str, Any]:
         name: pq.read_metadata(draft / "catalog" / f"{name}.parquet").num_rows
         for name in (*CATALOGS.values(), "attribute_tag")
     }
-    marks = digests(draft)
+    marks = digests(draft, shown.marks)
     return {
         "format": FORMAT,
         "fields": list(FIELDS),

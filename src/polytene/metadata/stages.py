@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ from polytene.metadata.plan import TREE, Shard
 from polytene.metadata.quarantine import Quarantine
 from polytene.metadata.seen import SEEN, add_seen, whole_identity, write_seen
 from polytene.metadata.sources.accessions import FORMS, read_lines
-from polytene.metadata.sources.spool import read_spooled
+from polytene.metadata.sources.spool import read_shard
 from polytene.metadata.sources.tree import TreeReader
 
 MEMORY = 400 << 20
@@ -81,7 +82,7 @@ class _Reader:
     def slices(self) -> Iterator[Documents]:
         """Yield the documents in slices."""
         if self._tree is None:
-            for documents in read_spooled(self._shard.place):
+            for documents in read_shard(self._shard.place):
                 self.seen += len(documents)
                 self.nbytes += int((documents.stops - documents.starts).sum())
                 add_seen(self._seen, documents)
@@ -104,7 +105,7 @@ class _Reader:
 def _parse_lines(shard: Shard) -> Partial:
     name, schema = FORMS[shard.form]
     parts, nbytes = [], 0
-    for documents in read_spooled(shard.place):
+    for documents in read_shard(shard.place):
         for i in range(len(documents)):
             data = documents.bytes_of(i)
             nbytes += len(data)
@@ -167,14 +168,21 @@ def write_table(table: pa.Table, path: Path) -> None:
     )
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each published file below a folder, by its place in it."""
+def digests(folder: Path, known: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """Return the SHA-256 of each published file below a folder, by its place in it.
+
+    Those that are ``known`` are not read again.
+    """
     out = {}
     for base, _, names in os.walk(folder):
         for name in names:
             path = Path(base) / name
-            if path.suffix == ".parquet":
-                with open(path, "rb") as file:
-                    mark = hashlib.file_digest(file, "sha256").hexdigest()
-                out[str(path.relative_to(folder))] = mark
+            if path.suffix != ".parquet":
+                continue
+            place = str(path.relative_to(folder))
+            if place in known:
+                out[place] = known[place]
+                continue
+            with open(path, "rb") as file:
+                out[place] = hashlib.file_digest(file, "sha256").hexdigest()
     return dict(sorted(out.items()))

@@ -15,20 +15,14 @@ import numpy as np
 from polytene.core.lock import Lock
 from polytene.core.outcome import Outcome
 from polytene.exceptions import UsageError
-from polytene.metadata.build import (
-    WORK,
-    Options,
-    assemble,
-    generation,
-    later_generations,
-    once,
-    parse_sources,
-    save_generation,
-)
+from polytene.metadata.assemble import assemble
+from polytene.metadata.clients import once
+from polytene.metadata.generations import WORK, generation, later_generations, save_generation
 from polytene.metadata.inputs import read_inputs
 from polytene.metadata.kb.base import open as open_base
 from polytene.metadata.marks import THREADS
 from polytene.metadata.parser.parse import Engine, check_engine
+from polytene.metadata.parsing import Options, parse_sources
 from polytene.metadata.plan import SHARD_BYTES, shard_size
 from polytene.metadata.publish import unpublish
 from polytene.metadata.seen import SEEN, read_seen, write_seen

@@ -18,7 +18,7 @@ from polytene.watch.views import View
 
 TOP = 12
 MOST_RECTS = 800
-WIDE, HIGH = 4.0, 1.0
+WIDE, HIGH, GAP = 4.0, 1.0, 0.006
 
 
 def view(story: Story) -> View:
@@ -50,7 +50,9 @@ class TreemapView(View):
             name = f"{noun} {i:,}" if each == 1 else f"{noun}s {i * each:,} to {last:,}"
             text = f"{name}: {self._cost[i]:,.3g}, {sum(counts[1:])} of {sum(counts)} ended"
             left, bottom, right, top = self._boxes[i].tolist()
-            boxes.add(left, right, bottom, top, cell_colour(counts, busy[i]), text)
+            gap = min(GAP, (right - left) / 8, (top - bottom) / 8)
+            edges = (left + gap, right - gap, bottom + gap, top - gap)
+            boxes.add(*edges, cell_colour(counts, busy[i]), text)
         note = f"{each} a box" if each > 1 else ""
         return Rects(f"{noun.capitalize()}s by size", note, LEGEND, 300, boxes=boxes)
 

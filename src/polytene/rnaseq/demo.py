@@ -15,6 +15,7 @@ from polytene.rnaseq.report import summary_table, write_report
 from polytene.rnaseq.show import summary
 from polytene.testing.archive import Archive
 from polytene.testing.reads import write_reads, write_transcripts
+from polytene.testing.times import keeping_times
 from polytene.watch.progress import progress
 from polytene.watch.tables import show
 
@@ -34,9 +35,10 @@ def demo(folder: Path, client: Any) -> str:
         return f"<h3>rnaseq</h3><p>Left out: {html.escape(str(error))}</p>"
     click.echo(f"rnaseq: {RUNS} generated runs, streamed from loopback into {tool.name}")
     folder.mkdir(parents=True, exist_ok=True)
-    fasta = write_transcripts(folder / "transcripts.fa", 40)
+    with keeping_times(folder):
+        fasta = write_transcripts(folder / "transcripts.fa", 40)
+        runs = write_reads(folder / "archive", fasta, runs=RUNS, reads=READS)
     index = rnaseq.index(fasta, folder / "transcripts.idx")
-    runs = write_reads(folder / "archive", fasta, runs=RUNS, reads=READS)
     with Archive(folder / "archive", dict.fromkeys(runs, READS)) as archive:
         plan = rnaseq.plan(runs, index=index.path, out=folder / "work", ena_url=archive.url)
         click.echo(plan.describe())

@@ -56,6 +56,7 @@ class Runs(View):
             height=260,
             x_label="reads",
             y_label="aligned [%]",
+            y_range=(0, 105),
             x=[reads for _, (reads, _) in pairs],
             y=[share for _, (_, share) in pairs],
             colour=[COLOURS[DONE]] * len(pairs),

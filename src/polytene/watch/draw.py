@@ -87,6 +87,7 @@ def _figure(picture: Picture, source: ColumnDataSource) -> Any:
     about: dict[str, Any] = {}
     if isinstance(picture, Points):
         about = {f"{a}_axis_type": "log" for a in "xy" if getattr(picture, f"{a}_log")}
+        about |= {"y_range": picture.y_range} if picture.y_range else {}
     if isinstance(picture, Bars):
         about["y_range"] = FactorRange(*reversed(picture.names))
     plot = figure(
@@ -121,7 +122,7 @@ def _glyph(plot: Any, picture: Picture, source: ColumnDataSource) -> None:
         made = plot.line("x", "y", source=source, line_color=BLUE, line_width=2)
     elif isinstance(picture, Points):
         made = plot.scatter(
-            "x", "y", source=source, size=7, fill_color="colour", line_color="white", fill_alpha=0.8
+            "x", "y", source=source, size=9, fill_color="colour", line_color="white", fill_alpha=0.8
         )
     else:
         made = plot.hbar(y="names", right="values", height=0.7, source=source, fill_color=BLUE,

@@ -98,7 +98,7 @@ def gauges(limits: Mapping[str, Sequence[float]]) -> str:
             continue
         share = min(100.0, 100 * used / total) if bounded else 0.0
         bar = f"<div class='bar'><i style='width:{share:.2f}%;background:#6a8fb5'></i></div>"
-        told = f"{size(used)} of {size(total)}" if large else f"{used:.3g} of {total:g}"
+        told = f"{size(used)} of {size(total)}" if large else f"{round(used, 2):g} of {total:g}"
         told = told if bounded else f"{size(used)} held"
         rows.append(_strip_row(name, bar if bounded else "", told))
     return f"<table class='strip' style='width:100%'>{''.join(rows)}</table>" if rows else ""

@@ -80,7 +80,7 @@ class Rects(Picture):
 
 @dataclass(frozen=True)
 class Points(Picture):
-    """Points with a colour and a text each, or a line through them."""
+    """Points with a colour and a text each, or a line; ``y_range``: what is always in sight."""
 
     x: Sequence[float] = ()
     y: Sequence[float] = ()
@@ -89,6 +89,7 @@ class Points(Picture):
     x_log: bool = False
     y_log: bool = False
     line: bool = False
+    y_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
-from polytene.core.events import Begun, Ended, Event, Folding, OnEvent, Settled
+from polytene.core.events import Begun, Ended, Event, Folding, OnEvent, Settled, Visible
 from polytene.watch.rates import Meter, counted
 
 QUIET_SECONDS = 1.0
+FAR = {"SSH_CONNECTION", "SLURM_JOB_ID"}
 
 
 @contextmanager
@@ -44,6 +49,8 @@ class PlainLines:
         if isinstance(event, Begun):
             again = f", {event.resumed:,} done before" if event.resumed else ""
             self._say(f"{event.kind}: {counted(event.units, event.noun)}{again}; {event.directory}")
+        elif isinstance(event, Visible):
+            self._say(where_to_look(event.page))
         elif isinstance(event, Settled):
             for failure in event.failures[:3]:
                 self._say(f"quarantined {failure}")
@@ -54,6 +61,17 @@ class PlainLines:
 
     def _say(self, line: str) -> None:
         print(printable(line), file=self.stream, flush=True)
+
+
+def where_to_look(page: str) -> str:
+    """Return the address of a page and, in a session on another machine, how to get to it."""
+    said = f"live page: {page}"
+    found = urlsplit(page)
+    if not FAR & os.environ.keys() or not found.port:
+        return said
+    there = f"{found.hostname}:{found.port}"
+    login = f"{getpass.getuser()}@{socket.getfqdn()}"
+    return f"{said}; from your own machine: ssh -L {found.port}:{there} {login}"
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -104,6 +122,8 @@ def _bar(stream: TextIO) -> Iterator[OnEvent]:
                 for failure in event.failures[:3]:
                     bar.console.print(Text(printable(f"quarantined {failure}"), style="yellow"))
                 bar.update(line, completed=meter.cost_done, count=count)
+            elif isinstance(event, Visible):
+                bar.console.print(Text(where_to_look(event.page)))
             elif isinstance(event, Folding):
                 bar.update(line, description="combining")
             elif isinstance(event, Ended):

@@ -131,11 +131,12 @@ def _summary(story: Story, command: Recorded | None, left: int) -> str:
 
 
 def _resources(story: Story) -> str:
-    stages = markup.table(timeline.STAGE_HEADS, timeline.by_stage(story), range(1, 10))
+    stages = markup.table(timeline.stage_heads(story), timeline.by_stage(story), range(1, 12))
     workers = markup.table(timeline.WORKER_HEADS, timeline.by_worker(story), range(1, 5))
     note = (
         "CPU: of the worker's thread, in percent of its time; external programs are not in it. "
-        "Peak memory: the most that a worker process has held by the end of the stage."
+        "Peak memory: the most that a worker process has held by the end of the stage. "
+        "GPU, where NVML answers: the most bytes in use, and the mean use, as blocks ended."
     )
     return f"<h2>Resources</h2>{stages}<p class='note'>{note}</p>{workers}"
 

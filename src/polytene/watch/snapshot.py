@@ -100,6 +100,7 @@ class Reader:
         self._story: Story | None = None
         self._view: View | None = None
         self._waiting: list[int] = []
+        self._ended: set[int] = set()
 
     def read(self, message: dict[str, Any], heard: float, running: Running) -> Snapshot:
         """Return a snapshot; ``heard``: seconds since the driver was heard of.
@@ -126,9 +127,15 @@ class Reader:
         if self._story is None or self._view is None or self._story.replaced:
             self._story = Story(self.directory)
             self._view = view_of(self._story)
-            self._waiting = []
+            self._waiting, self._ended = [], set()
         end = time.monotonic() + BUDGET
-        self._waiting += self._story.read_on()
+        ended = self._story.read_on()
+        if self._ended.isdisjoint(ended):
+            self._waiting += ended
+        else:  # a block was tried again: what it came to before is no longer true
+            self._view = view_of(self._story)
+            self._waiting = list(self._story.parts)
+        self._ended.update(ended)
         self._waiting = self._view.take_in(self._waiting, lambda: time.monotonic() < end)
         return self._story, self._view
 

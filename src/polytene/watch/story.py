@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,9 +32,10 @@ CELL = np.dtype(
         ("seconds", "<f8"),
         ("cpu", "<f8"),
         ("at", "<f8"),
+        ("gpu_memory", "<i8"),
+        ("gpu_use", "<f8"),
     ]
 )
-PIECE = 4 << 20
 Cells = np.ndarray[Any, np.dtype[np.void]]
 
 
@@ -107,17 +110,22 @@ class Story:
         """Read what the ledger says since the last time; return the blocks that came to an end."""
         ended: dict[int, None] = {}
         for segment in segments(self.root):
-            with open(segment, "rb") as lines:
-                lines.seek(self._read.get(segment.name, 0))
-                while piece := lines.read(PIECE):
-                    end = piece.rfind(b"\n") + 1
-                    if not end:
-                        break
-                    for line in piece[:end].splitlines(keepends=True):
-                        self._take(parse(line), ended)
-                    lines.seek(end - len(piece), 1)
-                self._read[segment.name] = lines.tell()
+            for line in self._new_lines(segment):
+                if line.strip():
+                    self._take(parse(line), ended)
         return list(ended)
+
+    def _new_lines(self, segment: Path) -> Iterator[bytes]:
+        """Yield the lines of a file that were not read before; a last one that is torn waits."""
+        at = self._read.get(segment.name, 0)
+        with open(segment, "rb") as lines:
+            lines.seek(at)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                at += len(line)
+                yield line
+        self._read[segment.name] = at
 
     def _take(self, record: Record | None, ended: dict[int, None]) -> None:
         if record is None:
@@ -142,6 +150,7 @@ class Story:
         failures, rejected = record["failures"], record["rejected"]
         units, failed = record["units"], len(failures)
         state = FAILED if failed == units else PARTLY if failed else DONE
+        gpu_memory, gpu_use = record.get("gpu", (None, None))
         self.cells[leg, block] = (
             state,
             units,
@@ -154,6 +163,8 @@ class Story:
             record.get("seconds", 0.0),
             record.get("cpu", 0.0),
             record.get("at", 0.0),
+            gpu_memory or 0,
+            math.nan if gpu_use is None else gpu_use,
         )
         if self._bad.get(block, (leg,))[0] <= leg:
             self._bad.pop(block, None)

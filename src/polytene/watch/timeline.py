@@ -118,13 +118,20 @@ STAGE_HEADS = (
     "stage", "blocks", "units", "failed", "time", "a unit", "CPU", "peak memory", "read",
     "a second",
 )  # fmt: skip
+GPU_HEADS = ("GPU memory", "GPU in use")
 Rows = list[tuple[str, ...]]
 
 
+def stage_heads(story: Story) -> tuple[str, ...]:
+    """Return the heads of :func:`by_stage`: those of GPUs where one was seen."""
+    return (*STAGE_HEADS, *GPU_HEADS) if story.cells["gpu_memory"].any() else STAGE_HEADS
+
+
 def by_stage(story: Story) -> Rows:
-    """Return what each stage took, as rows of text under :data:`STAGE_HEADS`."""
+    """Return what each stage took, as rows of text."""
     out: Rows = []
     before = np.zeros(story.cells.shape[1])
+    gpus = bool(story.cells["gpu_memory"].any())
     for name, cells in zip(story.legs, story.cells, strict=True):
         done = cells["state"] != WAITING
         units, seconds = int(cells["units"].sum()), float(cells["seconds"].sum())
@@ -141,9 +148,18 @@ def by_stage(story: Story) -> Rows:
                 *_used(cells, seconds),
                 size(nbytes) if nbytes > 0 else "",
                 f"{size(nbytes / seconds)}/s" if nbytes > 0 and seconds else "",
+                *(_gpu_used(cells) if gpus else ()),
             )
         )
     return out
+
+
+def _gpu_used(cells: Any) -> tuple[str, str]:
+    """Return most memory and mean use of the GPUs as text; what NVML does not say is empty."""
+    seen = cells[cells["gpu_memory"] > 0]
+    use = seen["gpu_use"][np.isfinite(seen["gpu_use"])]
+    mean = f"{use.mean():.0f}%" if len(use) else ""
+    return (size(int(seen["gpu_memory"].max())) if len(seen) else "", mean)
 
 
 WORKER_HEADS = ("worker", "pieces of work", "time", "CPU", "peak memory")

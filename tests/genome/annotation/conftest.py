@@ -25,7 +25,7 @@ def inputs_of(made: Annotated, **given):
     return genome.annotation_inputs(made.gff3, **about)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read():
     """Give the function that checks the inputs of a generated genome."""
     return inputs_of

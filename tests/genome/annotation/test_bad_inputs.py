@@ -105,6 +105,30 @@ def test_a_damaged_row(own, read):
         genome.confidence(None, inputs)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.5])
+def test_values_that_are_no_probabilities_cost_their_gene_alone(own, read, value):
+    model = own.world.genes[0]
+    with h5py.File(own.predictions, "r+") as file:
+        row = next(i for i, x in enumerate(read_rows(own)) if x == (model.seqid, model.strand))
+        at = model.exons[0][0] if model.strand == "+" else -model.exons[0][1]
+        file["predictions"][row, at, 1] = value
+    result, lost = annotate("confidence", None, read(own))
+    assert [(r.item, r.reason) for r in lost] == [(model.id, "bad-predictions")]
+    rows = {r["gene_id"]: r for r in result.table.to_pylist()}
+    assert rows[model.id]["confidence_class"] == "none"
+    assert [g for g, r in rows.items() if r["mean_prob"] is None] == [model.id]
+
+
+def read_rows(made):
+    """Sequence and strand of each row that begins at the sequence's start."""
+    with h5py.File(made.input_h5) as file:
+        names, bounds = file["data/seqids"][:], file["data/start_ends"][:]
+    return [
+        (n.decode(), "+" if a < b else "-") if min(a, b) == 0 else None
+        for n, (a, b) in zip(names, bounds, strict=True)
+    ]
+
+
 def test_what_is_no_h5(own, read):
     with refused("not-hdf5"):
         read(own, predictions=own.gff3)

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polytene import genome
+from polytene.formats.helixer_rows import Predictions
+from polytene.genome.annotation import scores
 from polytene.genome.cli import group
 from polytene.testing.annotation import make_world, write_annotation
 
@@ -105,6 +107,23 @@ def test_both_layouts_of_the_last_row_are_recognised(tmp_path, read, padding):
     assert genome.confidence(None, one).equals(genome.confidence(None, two))
     wrong = one | {"padding": {"end": "start", "start": "end"}[padding]}
     assert not genome.confidence(None, wrong).equals(genome.confidence(None, two))
+
+
+@pytest.mark.parametrize("padding", ["end", "start"])
+def test_each_row_is_inflated_once(tmp_path, read, monkeypatch, padding):
+    made = write_annotation(tmp_path, genes=12, block=450, padding=padding, seed=8)
+    inputs = read(made)
+    whole = genome.confidence(None, inputs)
+    seen, inflate = [], Predictions._read
+
+    def counted(self, out, one, two, low):
+        seen.extend(range(one, two))
+        inflate(self, out, one, two, low)
+
+    monkeypatch.setattr(Predictions, "_read", counted)
+    monkeypatch.setattr(scores, "MOST_BYTES", 2 * 450 * scores.BASE_BYTES)
+    assert genome.confidence(None, inputs).equals(whole)
+    assert len(seen) == len(set(seen)) > 20
 
 
 def test_a_gene_without_introns_is_not_held_against_it(made, inputs):

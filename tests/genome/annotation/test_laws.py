@@ -6,20 +6,17 @@ import functools
 import itertools
 import random
 import signal
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 
 import pytest
+from tests.genome.killed import Drivers
 
 from polytene import genome
 from polytene.exceptions import PlanChanged, UsageError
 from polytene.genome import ChunkPlan, GenomicChunk, Region, plan_chunks
 from polytene.genome.annotation.run import annotate
 from polytene.genome.merging.aggregate import aggregate
-from polytene.testing.annotation import make_world, write_annotation
+from polytene.testing.annotation import write_annotation
 
 VERBS = ("confidence", "evidence", "refine")
 NAMES = {
@@ -173,56 +170,29 @@ def test_law_6_map_gives_the_rows_of_the_whole_genome(tmp_path, made, inputs, he
 
 
 DRIVER = """
-    import sys
     from pathlib import Path
-    import dask
-    from distributed import Client
     from polytene import genome
-    if __name__ == "__main__":
-        base, folder = Path(sys.argv[1]), Path(sys.argv[2])
-        dask.config.set({"polytene.task-seconds": 0})
-        with Client(processes=False, n_workers=1, threads_per_worker=1, memory_limit=None,
-                    dashboard_address="127.0.0.1:0",
-                    worker_dashboard_address="127.0.0.1:0") as client:
-            genes, fasta = folder / "predictions.gff3", folder / "genome.fa"
-            inputs = genome.annotation_inputs(genes, genome=fasta, bams=[folder / "sample1.bam"],
-                                              predictions=folder / "predictions.h5")
-            chunks = genome.plan_chunks(fasta, genes, n_chunks=40)
-            plan = genome.annotation_plan("refine", chunks, inputs)
-            made = genome.annotation_run(plan, run_dir=base / "run", client=client).result
+    def drive(client, base, folder):
+        folder, base = Path(folder), Path(base)
+        genes, fasta = folder / "predictions.gff3", folder / "genome.fa"
+        inputs = genome.annotation_inputs(genes, genome=fasta, bams=[folder / "sample1.bam"],
+                                          predictions=folder / "predictions.h5")
+        chunks = genome.plan_chunks(fasta, genes, n_chunks=40)
+        plan = genome.annotation_plan("refine", chunks, inputs)
+        made = genome.annotation_run(plan, run_dir=base / "run", client=client).result
         for name, suffix in (("gff3", ".gff3"), ("refine", ".tsv"), ("exons", ".parquet")):
             made.write(name, base / f"x{suffix}")
 """
 
 
-def drive(base: Path, folder: Path) -> subprocess.Popen:
-    base.mkdir(exist_ok=True)
-    argv = [sys.executable, "-c", textwrap.dedent(DRIVER), str(base), str(folder)]
-    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def finished(base: Path, folder: Path) -> dict[str, bytes]:
-    process = drive(base, folder)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error.decode()
-    return {p.name: p.read_bytes() for p in sorted(base.glob("x.*"))}
-
-
-def test_law_6_a_run_that_is_killed_and_resumed_leaves_the_same_bytes(tmp_path):
-    folder = write_annotation(tmp_path / "a", make_world(genes=40, errors=0.4)).fasta.parent
-    whole = finished(tmp_path / "whole", folder)
-    assert len(whole) == 3
+def test_law_6_a_run_that_is_killed_and_resumed_leaves_the_same_bytes(tmp_path, made):
+    folder = made.fasta.parent
     chance, seen = random.Random(3), []
-    for i, least in enumerate([0, 12]):
-        base = tmp_path / f"killed{i}"
-        process = drive(base, folder)
-        deadline = time.monotonic() + 60
-        while len(list(base.glob("run/parts/*/*/*.json"))) <= least and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        time.sleep(chance.random() * 0.02)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        seen.append(process.returncode)
-        assert finished(base, folder) == whole
+    with Drivers(DRIVER) as drivers:
+        whole = drivers.finish(tmp_path / "whole", folder)
+        assert len(whole) == 3
+        for i, least in enumerate([0, 12]):
+            base = tmp_path / f"killed{i}"
+            seen.append(drivers.kill(base, least, chance, folder))
+            assert drivers.finish(base, folder) == whole
     assert -signal.SIGKILL in seen

@@ -43,11 +43,32 @@ def test_volvox(tmp_path, shared_data, here, verb):
     check_all_cuts(verb, inputs, fasta, None, tmp_path, here)
 
 
-def test_oryza(tmp_path, shared_data, here):
+@pytest.mark.parametrize("verb", ["confidence", "evidence", "refine"])
+def test_oryza(tmp_path, shared_data, here, verb):
     folder = shared_data / "genome" / "helixerpost_oryza"
     genes, fasta = folder / "genes.gff3", folder / "genome.fa"
-    inputs = genome.annotation_inputs(genes, genome=fasta, predictions=folder / "predictions.h5")
-    check_all_cuts("confidence", inputs, fasta, None, tmp_path, here)
+    (tmp_path / "none.bed").write_text("track name=none\n")
+    files = {"predictions": folder / "predictions.h5", "junctions": [tmp_path / "none.bed"]}
+    inputs = genome.annotation_inputs(genes, genome=fasta, **files)
+    check_all_cuts(verb, inputs, fasta, None, tmp_path, here)
+
+
+def test_refine_loses_no_valid_orf_of_real_genes(tmp_path, shared_data):
+    folder = shared_data / "genome"
+    (tmp_path / "none.bed").write_text("track name=none\n")
+    some = {"junctions": [tmp_path / "none.bed"]}
+    reads = {"bams": [folder / "volvox" / "volvox-rnasim.bam"]}
+    counts = []
+    for name, genes, given in (
+        ("helixerpost_oryza/genome.fa", "helixerpost_oryza/genes.gff3", some),
+        ("volvox/volvox.fa", "volvox/volvox.gff3", reads),
+        ("volvox/volvox.fa", "volvox/volvox.subsubparts.gff3", reads),
+    ):
+        inputs = genome.annotation_inputs(folder / genes, genome=folder / name, **given)
+        rows = genome.refine(None, inputs).to_pylist()
+        assert all(r["orf_after"] == "valid" for r in rows if r["orf_before"] == "valid")
+        counts.append([sum(r[k] == "valid" for r in rows) for k in ("orf_before", "orf_after")])
+    assert counts[0] == [1, 1]
 
 
 def test_rice_gold_standard(tmp_path, shared_data, here):

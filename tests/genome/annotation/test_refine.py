@@ -107,11 +107,14 @@ def test_lines_are_whole_and_phases_right_after_a_change(made, inputs):
 
 
 @pytest.mark.parametrize("verb", ["confidence", "evidence", "refine"])
-def test_the_other_strand_mirrors_this_one(tmp_path, read, verb):
-    world = make_world(genes=25, errors=0.5, silent=0.1, seed=11)
+@settings(max_examples=5)
+@given(seed=st.integers(0, 10**6), block=st.sampled_from([700, 2000, 21384]))
+def test_the_other_strand_mirrors_this_one(tmp_path_factory, read, verb, seed, block):
+    folder = tmp_path_factory.mktemp("mirror")
+    world = make_world(genes=9, errors=0.5, silent=0.1, seed=seed)
     both = [
-        write_annotation(tmp_path / "a", world),
-        write_annotation(tmp_path / "b", mirrored(world)),
+        write_annotation(folder / "a", world, block=block),
+        write_annotation(folder / "b", mirrored(world), block=block),
     ]
     one, two = (annotate(verb, None, read(made))[0] for made in both)
     sizes = {s: len(t) for s, t in world.sequences.items()}

@@ -17,7 +17,7 @@ from polytene.codons.pairs.run import pairs_plan, pairs_planned
 from polytene.codons.pairs.scores import to_table
 from polytene.codons.result import write
 from polytene.codons.show import long_table
-from polytene.command import RunOptions, execute, finish, run_dir_of, run_options, say
+from polytene.command import RunOptions, execute, finish, output_of, run_dir_of, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.exceptions import UsageError
 from polytene.watch.tables import show
@@ -86,7 +86,7 @@ def pairs(
         shutil.rmtree(run_dir, ignore_errors=True)  # else messages point at it
     if outcome is not None:
         _check_codes(outcome.result, kept=bool(output or options.run_dir))
-        _deliver(options, outcome, output, top)
+        _deliver(options, outcome, output and output_of(options, plan, output), top)
 
 
 def _check_codes(result: xr.Dataset, kept: bool) -> None:

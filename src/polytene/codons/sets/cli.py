@@ -12,7 +12,7 @@ from polytene import codons
 from polytene.codons.options import CODE
 from polytene.codons.sets.ingest import ingest_planned
 from polytene.codons.sets.rechunk import rechunk_plan, rechunk_planned
-from polytene.command import RunOptions, execute, finish, run_options, say
+from polytene.command import RunOptions, execute, finish, output_of, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.core.plan import Plan
 from polytene.exceptions import UsageError
@@ -66,6 +66,7 @@ def ingest(
     )
     outcome = _made(options, plan, ingest_planned, output)
     if outcome is not None:
+        output = output_of(options, plan, output, folder=True)
         totals = outcome.result["totals"]
         say(options, _ingested(totals, output) if totals else f"{output}: nothing was ingested")
         finish(options, outcome, totals=totals, output=str(output))
@@ -91,6 +92,7 @@ def rechunk(
     plan = rechunk_plan(inputs, row_group_mb=row_group_mb, pack=pack)
     outcome = _made(options, plan, rechunk_planned, output)
     if outcome is not None:
+        output = output_of(options, plan, output, folder=True)
         totals = outcome.result["totals"] or {"rows": 0, "bases": 0}
         found = [counted(totals["rows"], "row"), counted(totals["bases"], "base")]
         say(options, f"{output}: {', '.join(found)}")

@@ -72,7 +72,8 @@ def find_files(inputs: str | Path | Iterable[str | Path]) -> list[Path]:
         for path in _expand(str(item)):
             found.setdefault(_identity(path), path.absolute())
     if not found:
-        raise UsageError("no Parquet files given")
+        what = ", ".join(str(item) for item in given[:3]) or "nothing was given"
+        raise UsageError(f"no Parquet file in {what}: give a set that holds sequences")
     return list(found.values())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from polytene.command import RunOptions, execute, finish, run_dir_of, run_options, say
+from polytene.command import RunOptions, execute, finish, output_of, run_dir_of, run_options, say
 from polytene.exceptions import UsageError
 from polytene.genome.annotation.inputs import Inputs, annotation_inputs
 from polytene.genome.annotation.options import (
@@ -249,7 +249,8 @@ def _do(
     outcome = execute(options, plan, annotation_run, run_dir_of(options, main))
     if outcome is not None:
         made = outcome.result
-        _write(made, outputs)
+        main = output_of(options, plan, main)
+        _write(made, {k: p and output_of(options, plan, p) for k, p in outputs.items()})
         rows = made.table.num_rows
         say(options, f"{outcome.summary()}\n{rows:,} {_noun(verb)}; {main}")
         finish(options, outcome, output=str(main), rows=rows)

@@ -20,7 +20,7 @@ from polytene.genome.annotation.plain_genes import (
     NO_TRANSCRIPT,
 )
 
-STRANDS = "+-.?"
+STRANDS = ("+", "-", ".", "?")
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -154,7 +154,7 @@ def _columns(text: bytes, rows: Ints, about: Ints, own: Ints, exons: Ints, cds: 
         name = models.unescaped(text[first:last]) if last > first else f"{seqid}:{start + 1}-{end}"
         ids.append(name)
     strands = rows[:, STRAND].astype(np.uint8)
-    strands[~np.isin(strands, list(STRANDS.encode()))] = 0
+    strands[~np.isin(strands, list(map(ord, STRANDS)))] = 0
     return Columns(
         ids=ids,
         seqids=seqids,

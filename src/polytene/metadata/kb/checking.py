@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from polytene.metadata.publish import PARTS
 from polytene.metadata.views import VIEWS
 
 CHANGE = pa.schema([("kind", pa.string()), ("accession", pa.string()), ("change", pa.string())])
+MARKS = pa.schema([("accession", pa.string()), ("mark", pa.binary(12))])
 
 
 def problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
@@ -38,31 +39,42 @@ def problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 
 
 def difference(older: Path, newer: Path) -> pa.Table:
-    """Return the records of the flat views that were added, removed or changed."""
-    parts = []
+    """Return the records of the flat views that were added, removed or changed.
+
+    Records without an accession cannot be followed, and are left out.
+    """
+    parts = [CHANGE.empty_table()]
     for kind in VIEWS:
         before, after = _marks(older, kind), _marks(newer, kind)
-        for accession in sorted(before.keys() | after.keys()):
-            if before.get(accession) != after.get(accession):
-                change = "changed"
-                if accession not in before or accession not in after:
-                    change = "added" if accession in after else "removed"
-                parts.append((kind, accession, change))
-    columns = list(zip(*parts, strict=True)) or [(), (), ()]
-    return pa.table([pa.array(c, pa.string()) for c in columns], schema=CHANGE)
+        names, known = after.column("accession"), before.column("accession")
+        place = pc.index_in(names, value_set=known)
+        differs = pc.not_equal(before.column("mark").take(place), after.column("mark"))
+        found = {
+            "added": names.filter(pc.is_null(place)),
+            "changed": names.filter(pc.fill_null(differs, False)),
+            "removed": known.filter(pc.invert(pc.is_in(known, value_set=names))),
+        }
+        changes = pa.concat_tables([_named(kind, c, found[c]) for c in found])
+        parts.append(changes.sort_by("accession"))
+    return pa.concat_tables(parts)
 
 
-def _marks(folder: Path, kind: str) -> dict[str, bytes]:
-    """Return a digest of each row of a view, by accession."""
-    out: dict[str, bytes] = {}
+def _named(kind: str, change: str, accessions: pa.ChunkedArray) -> pa.Table:
+    n = len(accessions)
+    columns = [pa.repeat(pa.scalar(kind), n), accessions, pa.repeat(pa.scalar(change), n)]
+    return pa.table(columns, schema=CHANGE)
+
+
+def _marks(folder: Path, kind: str) -> pa.Table:
+    """Return the accessions of a view, and a digest of the row of each."""
+    parts = [MARKS.empty_table()]
     for path in sorted((folder / "views" / f"{kind}_flat").glob("*.parquet")):
-        table = pq.read_table(path)
-        accessions = pc.fill_null(table.column(kind), "").to_pylist()
-        for accession, row in zip(accessions, _rows(table), strict=True):
-            out[accession] = hashlib.blake2b(row, digest_size=12).digest()
-    return out
+        table = pq.read_table(path, filters=pc.field(kind).is_valid())
+        marks = [hashlib.blake2b(row, digest_size=12).digest() for row in _rows(table)]
+        parts.append(pa.table([table.column(kind), pa.array(marks, pa.binary(12))], schema=MARKS))
+    return pa.concat_tables(parts)
 
 
-def _rows(table: pa.Table) -> list[bytes]:
+def _rows(table: pa.Table) -> Iterator[bytes]:
     columns = [c.to_pylist() for c in table.columns]
-    return [repr(row).encode() for row in zip(*columns, strict=True)]
+    return (repr(row).encode() for row in zip(*columns, strict=True))

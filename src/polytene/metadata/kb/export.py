@@ -85,10 +85,10 @@ def statistics(kb: KnowledgeBase) -> dict[str, int]:
     rows = kb.manifest["rows"]
     return {
         "total_files": kb.manifest["documents"],
-        "total_experiments": rows["experiment"],
-        "total_samples": rows["sample"],
-        "total_runs": rows["run"],
-        "total_studies": rows["study"],
+        "total_experiments": rows.get("experiment", 0),
+        "total_samples": rows.get("sample", 0),
+        "total_runs": rows.get("run", 0),
+        "total_studies": rows.get("study", 0),
         "unique_organisms": len(_counts(kb, "organisms")),
         "unique_strategies": len(_counts(kb, "strategies")),
         "parse_errors": sum(kb.manifest["quarantined"].values()),

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from polytene.core.files import write_bytes
 from polytene.exceptions import UsageError
+from polytene.metadata.kb.details import attributes_of, texts_of
 
 Format = Literal["polytene", "accessions", "amalgkit", "fetchngs"]
 
@@ -46,16 +47,16 @@ POLYTENE = (
 AMALGKIT = {
     "scientific_name": "organism",
     "sample_group": "",
-    "tissue": "",
-    "genotype": "",
-    "sex": "",
-    "age": "",
-    "treatment": "",
-    "source_name": "",
+    "tissue": "@tissue",
+    "genotype": "@genotype",
+    "sex": "@sex",
+    "age": "@age",
+    "treatment": "@treatment",
+    "source_name": "@source_name",
     "is_sampled": "=yes",
     "is_qualified": "=yes",
     "exclusion": "=no",
-    "protocol": "",
+    "protocol": "experiment.library_construction_protocol",
     "bioproject": "bioproject",
     "biosample": "biosample",
     "experiment": "experiment",
@@ -65,9 +66,9 @@ AMALGKIT = {
     "sra_study": "study",
     "study_title": "study_title",
     "exp_title": "experiment_title",
-    "design": "",
+    "design": "experiment.design",
     "sample_title": "sample_title",
-    "sample_description": "",
+    "sample_description": "sample.description",
     "lib_name": "library_name",
     "lib_layout": "library_layout",
     "lib_strategy": "library_strategy",
@@ -87,15 +88,22 @@ AMALGKIT = {
     "base_coord": "",
     "center": "center_name",
     "submitter_id": "",
-    "pubmed_id": "",
+    "pubmed_id": "study.pubmed",
     "taxid": "taxid",
     "published_date": "published",
 }
-"""Columns of amalgkit's metadata table (0.16), and where they come from."""
+"""Columns of amalgkit's metadata table (0.16), and where they come from: a column of the view,
+``kind.column`` of a table, ``@tag`` of the sample's attributes, or ``=value``; those without are
+for its user to fill, or not kept."""
 
 
-def write_sample_list(runs: pa.Table, path: Path, format: str) -> int:  # noqa: A002
+def write_sample_list(runs: pa.Table, tables: Path, path: Path, format: str) -> int:  # noqa: A002
     """Write rows of the view ``run_flat`` as a list; return how many have an accession.
+
+    Parameters
+    ----------
+    tables
+        The folder of the tables, which know more of a run than the view.
 
     Raises
     ------
@@ -112,21 +120,30 @@ def write_sample_list(runs: pa.Table, path: Path, format: str) -> int:  # noqa: 
     elif format == "polytene":
         text = _tsv({name: runs.column(name).to_pylist() for name in POLYTENE})
     else:
-        columns = {name: _amalgkit(runs, source) for name, source in AMALGKIT.items()}
-        text = _tsv(columns)
+        text = _tsv(_amalgkit(runs, tables))
     write_bytes(path, text.encode())
     return int(runs.num_rows)
 
 
-def _amalgkit(runs: pa.Table, source: str) -> list[object]:
-    if source.startswith("="):
-        return [source[1:]] * runs.num_rows
-    if not source:
-        return [None] * runs.num_rows
-    column = runs.column(source)
-    if source == "library_layout":
-        column = pc.utf8_lower(column)
-    return list(column.to_pylist())
+def _amalgkit(runs: pa.Table, tables: Path) -> dict[str, list[object]]:
+    names = {kind: runs.column(kind).to_pylist() for kind in ("experiment", "sample", "study")}
+    wanted = {kind: pc.unique(runs.column(kind)).drop_null() for kind in names}
+    tags = [source[1:] for source in AMALGKIT.values() if source.startswith("@")]
+    of_tags = dict(zip(tags, attributes_of(tables, "sample", tags, wanted["sample"]), strict=True))
+
+    def column(source: str) -> list[object]:
+        if source.startswith("@"):
+            return [of_tags[source[1:]].get(name) for name in names["sample"]]
+        if source.startswith("=") or not source:
+            return [source[1:] or None] * runs.num_rows
+        if "." in source:
+            kind, _, field = source.partition(".")
+            texts = texts_of(tables, kind, field, wanted[kind])
+            return [texts.get(name) for name in names[kind]]
+        found = runs.column(source)
+        return list((pc.utf8_lower(found) if source == "library_layout" else found).to_pylist())
+
+    return {name: column(source) for name, source in AMALGKIT.items()}
 
 
 def _tsv(columns: dict[str, list[object]]) -> str:

@@ -184,7 +184,7 @@ class Runs:
             ``polytene``: a table of runs, as the rnaseq room reads it; ``accessions`` and
             ``fetchngs``: an accession per line; ``amalgkit``: its metadata table.
         """
-        return write_sample_list(self.to_arrow(), Path(path), format)
+        return write_sample_list(self.to_arrow(), self._folder / "tables", Path(path), format)
 
     def __len__(self) -> int:
         return self.count()

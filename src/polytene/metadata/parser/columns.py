@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from polytene.metadata.parser import column_kernels
+from polytene.metadata.parser.characters import fixed
 from polytene.metadata.parser.events import Events
 
 Array = np.ndarray[Any, Any]
@@ -26,6 +27,7 @@ class Values:
     def __init__(self, events: Events) -> None:
         self.events = events
         self.starts = events.starts
+        self._texts = (fixed(events.text), fixed(self.starts), fixed(events.ends))
         self._order = np.argsort(events.field, kind="stable")
         last = int(events.field.max()) + 2 if len(events) else 1
         self._cuts = np.searchsorted(events.field[self._order], np.arange(last + 1))
@@ -44,8 +46,7 @@ class Values:
         nbytes = int((self.events.ends[found] - self.starts[found]).sum())
         offsets = np.empty(len(chosen) + 1, np.int32)
         out, valid = np.empty(nbytes, np.uint8), np.empty(len(chosen), np.uint8)
-        text, ends = self.events.text, self.events.ends
-        column_kernels.gather(text, self.starts, ends, chosen, offsets, out, valid)
+        column_kernels.gather(*self._texts, fixed(chosen), offsets, out, valid)
         bits = (
             None
             if len(found) == len(chosen)
@@ -57,8 +58,7 @@ class Values:
     def integers(self, chosen: Array) -> tuple[pa.Array, Array]:
         """Return the chosen values as integers, and which of them are none."""
         values, state = np.empty(len(chosen), np.int64), np.empty(len(chosen), np.uint8)
-        events = self.events
-        column_kernels.integers(events.text, self.starts, events.ends, chosen, values, state)
+        column_kernels.integers(*self._texts, fixed(chosen), values, state)
         return pa.array(values, mask=state != 1), state == 2
 
     def floats(self, chosen: Array) -> tuple[pa.Array, Array]:

@@ -21,25 +21,27 @@ from polytene.metadata.parser.characters import (
     RETURN,
     SPACES,
     WIDE,
-    XML,
-    XMLNS,
-    XMLNS_XSI,
-    XSI_URI,
     copy,
     copy_bytes,
-    declaration,
-    equal,
-    find,
     is_plain,
     is_space,
     njit,
     reference,
-    same,
-    starts_with,
     wide,
     word,
 )
 from polytene.metadata.parser.machine import ANY_KIND, DEAD, NO_ROOT, OUTSIDE, Tables, machine
+from polytene.metadata.parser.words import (
+    XML,
+    XMLNS,
+    XMLNS_XSI,
+    XSI_URI,
+    declaration,
+    equal,
+    find,
+    same,
+    starts_with,
+)
 
 Array = np.ndarray[Any, Any]
 
@@ -314,7 +316,7 @@ def scan(buf, starts, stops, kind, m, status, field, record, ends, text, kinds, 
     -------
     values, records : int
     """
-    n = r = 0
+    n, r = np.int64(0), np.int64(0)
     for k in range(starts.size):
         status[k], n, r = _document(
             buf, starts[k], stops[k], kind[k], k, m, field, record, ends, text, kinds, docs, n, r
@@ -338,10 +340,3 @@ def room(nbytes: int) -> tuple[Array, Array, Array, Array, Array, Array]:
 def tables() -> Tables:
     """Return the automaton of the schema."""
     return machine().tables
-
-
-def warm() -> None:
-    """Compile everything, or load it from the cache."""
-    from polytene.metadata.parser.parse import parse_bytes
-
-    parse_bytes(b'<RUN_SET><RUN accession="SRR1" size="1"/></RUN_SET>', engine="numba")

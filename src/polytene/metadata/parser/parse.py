@@ -10,6 +10,7 @@ import numpy as np
 
 from polytene.exceptions import BadInput, UsageError
 from polytene.metadata.parser import expat, kernels
+from polytene.metadata.parser.characters import fixed
 from polytene.metadata.parser.events import Events, Recorder, join
 from polytene.metadata.parser.machine import ANY_KIND
 
@@ -124,10 +125,10 @@ def _scan(documents: Documents) -> tuple[Events, Array]:
     status = np.zeros(len(documents), np.int8)
     filled = kernels.room(int((documents.stops - documents.starts).sum()))
     n, r = kernels.scan(
-        documents.data,
-        documents.starts,
-        documents.stops,
-        documents.kinds,
+        fixed(documents.data),
+        fixed(documents.starts),
+        fixed(documents.stops),
+        fixed(documents.kinds),
         kernels.tables(),
         status,
         *filled,

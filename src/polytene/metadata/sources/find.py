@@ -31,6 +31,8 @@ class Source(Unit):
     ----------
     path, size, mtime_ns
         The file, and what it was when it was planned.
+    folder
+        Where its shard files go.
     disk
         Most bytes that its shards take on disk, an estimate.
     """
@@ -38,6 +40,7 @@ class Source(Unit):
     path: str
     size: int
     mtime_ns: int
+    folder: str = ""
     disk: float = 0.0
 
     @property
@@ -78,12 +81,12 @@ def find_sources(given: str | Path | Iterable[str | Path]) -> Sources:
     return Sources(tuple(dict.fromkeys(trees)), tuple(dict.fromkeys(files)))
 
 
-def as_source(path: Path, key: str) -> Source:
-    """Return a file as a unit."""
+def as_source(path: Path, key: str, folder: Path) -> Source:
+    """Return a file as a unit; its shard files go below ``folder``."""
     about = path.stat()
     disk = float(EXPANSION * about.st_size + (1 << 20))
-    stamp = (about.st_size, about.st_mtime_ns)
-    return Source(key, str(path), *stamp, disk=disk, cost=float(max(1, about.st_size)))
+    where = (about.st_size, about.st_mtime_ns, str(folder / key))
+    return Source(key, str(path), *where, disk=disk, cost=float(max(1, about.st_size)))
 
 
 def open_source(path: str) -> tuple[Form, Iterator[bytes]]:

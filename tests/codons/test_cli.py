@@ -281,6 +281,7 @@ WRONG = {
     "output is a folder": (2, ["-o", "{tmp}"], "{tmp}"),
     "run directory is a file": (2, ["--run-dir", "{tmp}/file"], "{tmp}/file"),
     "output below a file": (2, ["-o", "{tmp}/file/o.parquet"], "{tmp}/file"),
+    "output of another format": (2, ["-o", "{tmp}/x.xlsx"], "give .parquet, .csv or .tsv"),
     "output with a long name": (2, ["-o", "{tmp}/" + "x" * 245], "too long"),
 }
 

@@ -16,6 +16,7 @@ from polytene import codons
 from polytene.codons.measures.cli import COMMANDS
 from polytene.codons.options import CODE, batch_options
 from polytene.codons.pairs.cli import pairs
+from polytene.codons.result import check_ending
 from polytene.codons.run import count_plan
 from polytene.codons.sets.cli import ingest, rechunk
 from polytene.codons.show import long_table
@@ -162,11 +163,12 @@ def check_output(path: Path, longest: int) -> None:
     Raises
     ------
     UsageError
-        If the path is a folder or lies below a file, or its name is too long.
+        If the path is a folder or lies below a file, or its name is too long or of another format.
     """
     above = next(p for p in path.absolute().parents if p.exists())
     if path.is_dir() or not above.is_dir():
         raise UsageError(f"{path}: {'is a folder' if path.is_dir() else f'{above} is a file'}")
+    check_ending(path)
     if len(os.fsencode(path.name)) > longest:
         raise UsageError(f"{path}: its name is too long: at most {longest} bytes")
 

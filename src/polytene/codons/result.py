@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # xarray costs a worker 50 MB, and only the driver needs it
 
 FRAME_WARNING = "in-frame trinucleotides of whole sequences, which are not codon usage"
 OF_FRAMES = ("frame", "six-frame")
+ENDINGS = (".parquet", ".pq", ".csv", ".tsv", "")
 
 
 def to_dataset(value: pa.Table | None, params: dict[str, Any]) -> xr.Dataset:
@@ -282,12 +283,24 @@ def _stops(result: xr.Dataset) -> np.ndarray[Any, Any]:
     return np.array([rows[c] for c in codes.tolist()], dtype=bool).reshape(len(codes), 64)
 
 
+def check_ending(path: Path) -> None:
+    """Raise UsageError for a file name that tells of another format than those written here."""
+    if path.suffix not in ENDINGS:
+        raise UsageError(f"{path}: {path.suffix} is not written; give .parquet, .csv or .tsv")
+
+
 def write(table: pa.Table, path: str | Path, attrs: dict[str, Any]) -> None:
     """Write a table as Parquet or, by its suffix, as CSV or TSV; whole or not at all.
 
     What it depends on stands in the Parquet metadata under ``polytene``: no path, time or host.
+
+    Raises
+    ------
+    UsageError
+        For the ending of another format.
     """
     path = Path(path)
+    check_ending(path)
     sink = pa.BufferOutputStream()
     if path.suffix in (".csv", ".tsv"):
         import pyarrow.csv as csv

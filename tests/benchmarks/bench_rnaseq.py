@@ -212,7 +212,7 @@ def main() -> None:
     options = parser.parse_args()
     report = Report("rnaseq schedules and streams")
     bench_simulated(report, 20 if options.quick else 200)
-    bench_loopback(report, *((6, 2.0, 10) if options.quick else (12, 4.0, 40)))
+    bench_loopback(report, *((6, 2.0, 10) if options.quick else (12, 6.0, 40)))
     report.write(options.output)
     draw(Path(options.output).parent / "_static" / "rnaseq-schedules.png")
 

@@ -9,7 +9,7 @@ import pandas as pd
 from tests.conftest import require_tool
 from tests.test_examples import EXAMPLES, run_example
 
-from polytene import rnaseq
+from polytene import metadata, rnaseq
 
 
 def test_from_metadata_to_a_matrix(tmp_path: Path) -> None:
@@ -25,3 +25,14 @@ def test_from_metadata_to_a_matrix(tmp_path: Path) -> None:
     assert (work / "merge" / "Pogonomyrmex_barbatus" / "Pogonomyrmex_barbatus_tpm.tsv").exists()
     assert rnaseq.verify(work, deep=True) == []
     assert len((EXAMPLES / "rnaseq_from_metadata.py").read_text().splitlines()) <= 15
+    kb = metadata.open(tmp_path / "kb").runs(strategy="RNA-Seq")
+    known = {row["run"]: row for row in kb.to_arrow().to_pylist()}
+    for form in ("polytene", "amalgkit", "fetchngs", "accessions"):
+        assert kb.sample_list(tmp_path / form, form) == len(known)
+        rows = rnaseq.read_samples(tmp_path / form).to_pylist()
+        assert {row["run"] for row in rows} == set(known)
+        for row in rows if form in ("polytene", "amalgkit") else ():
+            said = known[row["run"]]
+            assert (row["layout"] or None) == said["library_layout"]
+            assert (row["spots"] or None) == (said["total_spots"] or None)
+            assert row["organism"] == (said["organism"] or "")

@@ -113,6 +113,15 @@ def test_fewer_reads_than_the_archive_counts_are_no_success_and_no_retry(plan, r
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_quantifier_that_takes_too_long_is_not_the_sources_fault(plan, run, archive, mode):
+    (failure,) = run(plan([RUN], mode=mode, quant_timeout=0.001)).quarantined
+    assert failure.category == "tool"
+    assert "kallisto was ended after 0.001 s" in failure.detail
+    tries = 2 if mode == "stream" else 1
+    assert archive.given[MATE] <= tries * (archive.folder / MATE).stat().st_size
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_where_the_archive_counts_nothing_the_reads_are_counted(plan, run, archive, truth, mode):
     archive.reads.clear()
     made = plan([RUN], mode=mode)

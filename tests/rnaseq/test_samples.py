@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from polytene import rnaseq
 from polytene.exceptions import UsageError
-from polytene.metadata.kb import lists
 
 AMALGKIT = (
     "scientific_name\tis_sampled\texclusion\trun\tlib_layout\ttotal_spots\tsize\tnominal_length\n"
@@ -32,31 +30,6 @@ RUNINFO = (
     "SRR000002,13,3,SINGLE,0,0,Apis mellifera\n"
 )
 OURS = "run\torganism\tlibrary_layout\ttotal_spots\tsize\nDRR000001\tApis\tSINGLE\t5\t77\n"
-
-
-def test_the_lists_of_the_metadata_room(tmp_path):
-    """The file is all that the two rooms share; each of its forms says what it can."""
-    known = {
-        "run": ["SRR000001", "ERR000002"],
-        "library_layout": ["PAIRED", "SINGLE"],
-        "total_spots": [12, 13],
-        "size": [999, None],
-        "nominal_length": [250.0, None],
-        "organism": ["Apis mellifera", 'A "quoted"\tname'],
-    }
-    asked = {c for c in lists.AMALGKIT.values() if c and not c.startswith("=")}
-    empty = {name: [None, None] for name in asked.union(lists.POLYTENE)}
-    table = pa.table({**empty, **known})
-    for form in ("polytene", "amalgkit", "fetchngs", "accessions"):
-        path = tmp_path / form
-        assert lists.write_sample_list(table, path, form) == 2
-        rows = rnaseq.read_samples(path).to_pylist()
-        assert [r["run"] for r in rows] == known["run"]
-        if form in ("polytene", "amalgkit"):
-            assert [r["layout"] for r in rows] == ["PAIRED", "SINGLE"]
-            assert [(r["spots"], r["sra_bytes"]) for r in rows] == [(12, 999), (13, None)]
-            assert [r["fragment_length"] for r in rows] == [250.0, None]
-            assert rows[1]["organism"] == 'A "quoted" name'
 
 
 def read(tmp_path, text):

@@ -152,6 +152,8 @@ def remove_reads(sample: Sample, settings: Settings) -> int:
     if settings.on_host and not sample.footprint:
         return 0
     folder = settings.reads_of(sample.key)
+    if not folder.exists():
+        return 0
     freed = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
     shutil.rmtree(folder, ignore_errors=True)
     folder.with_name(f".{folder.name}.lock").unlink(missing_ok=True)

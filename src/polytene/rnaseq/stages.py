@@ -13,7 +13,8 @@ from polytene.core.canonical import Json
 from polytene.core.failure import categorise, describe
 from polytene.core.files import FULL, write_bytes
 from polytene.core.stage import Partial
-from polytene.exceptions import BadInput, PolyteneError
+from polytene.core.tools import ToolFailed
+from polytene.exceptions import BadInput, PolyteneError, PreflightError
 from polytene.formats.remote import DownloadFailed
 from polytene.rnaseq.quantify import found_done, quantify_files
 from polytene.rnaseq.settings import Settings
@@ -78,8 +79,10 @@ class Fetch:
         try:
             value = SOURCES[self.source](sample, self.settings, self.params)
         except (OSError, PolyteneError) as error:
-            if isinstance(error, OSError) and error.errno in FULL:
-                raise
+            if isinstance(error, ToolFailed) or (
+                isinstance(error, OSError) and error.errno in FULL
+            ):
+                raise  # another source would not help
             why = describe(error) if not isinstance(error, DownloadFailed) else error.args[:2]
             after = getattr(error, "retry_after", None)
             return {"problems": [*problems, [self.source, categorise(error), *why, after]]}
@@ -87,6 +90,13 @@ class Fetch:
             timing = {"source": self.source, "seconds": time.monotonic() - start, **traffic}
             note(self.settings, sample.key, "download", timing)
         return value
+
+
+def _is_met_everywhere(error: Exception) -> bool:
+    """Whether another source would not help: the quantifier or the disk is at fault."""
+    if isinstance(error, OSError):
+        return error.errno in FULL
+    return isinstance(error, ToolFailed | PreflightError)
 
 
 def _less(sample: Sample, on_disk: float) -> Mapping[str, float]:

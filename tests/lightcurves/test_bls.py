@@ -138,6 +138,17 @@ def test_auto_finds_the_period_of_exact_in_injections(kind):
     assert tried >= 50
 
 
+def test_few_points_and_periods_are_all_looked_at():
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        time = np.unique(random.uniform(0, 30, random.integers(20, 400)))
+        flux = 1 + random.normal(0, 1e-3, time.size) - 0.01 * (time % 3.3 < 0.4)
+        curve = lc.LightCurve(time, flux)
+        periods = random.uniform(0.6, 12, random.integers(1, 200))
+        auto = lc.bls(curve, periods, [0.01, 0.2, 0.5])
+        assert auto.index == lc.bls(curve, periods, [0.01, 0.2, 0.5], method="exact").index
+
+
 @pytest.mark.parametrize("order", ["rising", "falling", "mixed"])
 def test_the_order_of_the_periods_does_not_matter(order):
     curve, _, _ = planted(5, depth=0.006)

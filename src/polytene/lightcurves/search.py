@@ -18,6 +18,7 @@ _NOTHING = np.zeros(0, np.int64)
 
 FOLD_BINS = 2  # of a duration, when folding fast
 _PEAKS = 40
+_FEW = 1_000_000  # periods x points: looking at all of them takes a millisecond
 _LOST = 0.4  # of a score, at most, by folding fast
 _STEPS = 1.5
 _CLIMBED = 3
@@ -164,6 +165,8 @@ def _refine(
 
 def fast(series: Series, grid: Grid, objective: int, astropy: bool) -> Found:
     """Fold fast, then look with every point at the periods around the highest peaks."""
+    if grid.periods.size * series.times.size <= _FEW:
+        return exact(series, grid, objective, astropy)
     order = np.argsort(grid.periods, kind="stable")
     ascending = grid.periods[order]
     spectra = [_fold(series, grid, ascending, order, low, high, objective)

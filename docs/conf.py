@@ -51,7 +51,10 @@ myst_heading_anchors = 3
 _none = "*No figures are stored with this version: run the benchmark above.*"
 _tables = {
     name: HERE / "_figures" / f"{name}.md"
-    for name in ("codons", "engine", "genome", "lightcurves", "metadata", "overheads", "page")
+    for name in (
+        "annotation", "codons", "engine", "genome", "lightcurves", "metadata", "overheads", "page",
+        "rnaseq",
+    )  # fmt: skip
 }
 myst_substitutions = {
     f"{name}_figures": path.read_text(encoding="utf-8") if path.exists() else _none

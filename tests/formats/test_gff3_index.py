@@ -7,7 +7,8 @@ import pytest
 
 from polytene.exceptions import BadInput
 from polytene.formats import gff3_index
-from polytene.formats.gff3_index import GffText, index_gff3
+from polytene.formats.gff3_index import index_gff3
+from polytene.formats.gff3_text import GffText
 
 
 def text_of(genes: int, chance: random.Random) -> tuple[list[str], dict[str, set[str]]]:

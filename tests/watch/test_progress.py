@@ -46,9 +46,9 @@ def lines_of(*events):
 def test_plain_lines():
     lines = lines_of(BEGUN, *[settled()] * 8, Folding(), Ended(8, 2, 0, 0))
     assert lines[0] == "codons-count: 10 batches, 2 done before; /runs/one"
-    assert lines[1].startswith("batch 3/10  5 items, ")
+    assert lines[1].startswith("batch 3/10  5 items (")
     assert "ETA" in lines[1]
-    assert lines[-1].startswith("batch 10/10  40 items, ")
+    assert lines[-1].startswith("batch 10/10  40 items (")
     assert "took" in lines[-1]
     assert len(lines) < 6, "at most one a second"
 

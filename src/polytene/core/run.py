@@ -281,4 +281,5 @@ def _teller(on_event: OnEvent | None) -> OnEvent:
 
 def _log_change(saved: SavedPlan[Any], change: Change) -> None:
     if text := change.table(saved.head["noun"]):
-        logger.warning("the plan differs from the one before it:\n%s", text)
+        level = logging.WARNING if change.needs_choice or change.removed else logging.INFO
+        logger.log(level, "the plan differs from the one before it:\n%s", text)

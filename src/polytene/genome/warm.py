@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 
-from polytene.formats.gff3_index import GffText, index_gff3
+from polytene.formats.gff3_index import index_gff3
+from polytene.formats.gff3_text import GffText
 from polytene.genome.annotation.columns import read_columns
 from polytene.genome.annotation.kernels import warm as warm_scores
 from polytene.genome.composition import kernels

@@ -61,7 +61,7 @@ class Meter:
         seconds = max(self.seconds, 1e-9)
         said = []
         if self.items:
-            said.append(counted(self.items, "item"))
+            said.append(f"{counted(self.items, 'item')} ({self.items / seconds:,.0f}/s)")
         if self.nbytes:
             said.append(
                 f"{format_bytes(self.nbytes)} ({format_bytes(int(self.nbytes / seconds))}/s)"

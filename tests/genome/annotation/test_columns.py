@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polytene.formats.gff3_index import GffText, index_gff3
+from polytene.formats.gff3_index import index_gff3
+from polytene.formats.gff3_text import GffText
 from polytene.genome.annotation.columns import Columns, columns_of, read_columns
 from polytene.genome.annotation.models import read_genes, read_lines
 

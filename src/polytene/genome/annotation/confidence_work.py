@@ -7,7 +7,7 @@ from contextlib import closing
 import numpy as np
 import pyarrow as pa
 
-from polytene.formats.gff3_index import GffText
+from polytene.formats.gff3_text import GffText
 from polytene.genome.annotation.columns import Columns, read_columns
 from polytene.genome.annotation.confidence import Confidence, confidence_of
 from polytene.genome.annotation.inputs import Inputs

@@ -8,8 +8,8 @@ from typing import Any
 from polytene.genome.annotation.alignments import Reads
 from polytene.genome.annotation.evidence import Criteria, Evidence, judge
 from polytene.genome.annotation.inputs import Inputs, genome_of
-from polytene.genome.annotation.lines import plain, with_attributes
 from polytene.genome.annotation.models import Gene, Interval, Transcript
+from polytene.genome.annotation.rewrite import plain, with_attributes
 from polytene.genome.annotation.select import GenesUnit
 from polytene.genome.annotation.stretches import Reading, together
 from polytene.genome.annotation.tables import EVIDENCE, Rows, table_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from polytene.formats.gff3_index import GffIndex, GffText
+from polytene.formats.gff3_index import GffIndex
+from polytene.formats.gff3_text import GffText
 from polytene.formats.helixer_rows import Padding, Predictions
 from polytene.genome.annotation.inputs import Inputs, rows_of
 from polytene.genome.annotation.kernels import CDS

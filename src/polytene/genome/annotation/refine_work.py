@@ -17,11 +17,16 @@ from polytene.genome.annotation.confidence import confidence_of
 from polytene.genome.annotation.evidence import Criteria, Evidence, judge
 from polytene.genome.annotation.evidence_work import add_rows, attributes, cannot
 from polytene.genome.annotation.inputs import Inputs, genome_of
-from polytene.genome.annotation.lines import plain, with_attributes
 from polytene.genome.annotation.models import Gene, Transcript
 from polytene.genome.annotation.orf import VALID
 from polytene.genome.annotation.refine import Frame, Limits, Refined, refine_transcript
-from polytene.genome.annotation.rewrite import can_rewrite, in_file_order, rewritten
+from polytene.genome.annotation.rewrite import (
+    can_rewrite,
+    in_file_order,
+    plain,
+    rewritten,
+    with_attributes,
+)
 from polytene.genome.annotation.select import GenesUnit
 from polytene.genome.annotation.stretches import Reading, together
 from polytene.genome.annotation.tables import REFINED, Rows, table_of

@@ -1,12 +1,14 @@
-"""The lines of a gene after its transcripts were mended; all others stay byte for byte."""
+"""Lines of GFF3 with attributes added, or with mended parts; all else stays byte for byte."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from urllib.parse import quote
 
 from polytene.genome.annotation.models import Gene, Interval, Line, Transcript
 
 PARTS = {b"exon", b"CDS", b"five_prime_UTR", b"three_prime_UTR", b"intron"}
+SAFE = " !\"#$'()*+-./:<>?@[\\]^_`{|}~"
 Pieces = list[tuple[int, Interval]]
 
 
@@ -137,3 +139,28 @@ def in_file_order(lines: Sequence[Line], new: dict[int, list[Line]]) -> Iterable
     """Yield the lines of a gene with new ones in the place of the old."""
     for line in lines:
         yield from new.get(line.place, [line])
+
+
+def with_attributes(line: Line, values: Mapping[str, object]) -> bytes:
+    r"""Return a line with attributes: those of the same names are replaced, others added.
+
+    Examples
+    --------
+    >>> fields = b"c . gene 1 9 . + . ID=g;aed=1".split()
+    >>> with_attributes(Line(0, fields, 0, 9, b"g", ()), {"aed": "0.5000"}).split(b"\t")[8]
+    b'ID=g;aed=0.5000'
+    """
+    kept = [
+        part
+        for part in line.fields[8].split(b";")
+        if part.strip() and part.split(b"=")[0].strip().decode("latin-1") not in values
+    ]
+    if kept == [b"."]:
+        kept = []
+    added = [f"{name}={quote(str(value), safe=SAFE)}".encode() for name, value in values.items()]
+    return b"\t".join([*line.fields[:8], b";".join([*kept, *added])])
+
+
+def plain(line: Line) -> bytes:
+    """Return a line as it stood in the file."""
+    return b"\t".join(line.fields)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from polytene.exceptions import UsageError
-from polytene.formats.gff3_index import GffText
+from polytene.formats.gff3_text import GffText
 from polytene.formats.helixer import CLASSES, Strands
 from polytene.formats.text import printable
 from polytene.genome.annotation.confidence import THRESHOLD

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from polytene.core.scratch import Folder, scratch
 from polytene.core.stage import Partial, Stage
 from polytene.exceptions import Rejected
-from polytene.formats.gff3_index import GffText
+from polytene.formats.gff3_text import GffText
 from polytene.formats.helixer import Strands
 from polytene.formats.helixer_rows import Predictions
 from polytene.genome.annotation.inputs import Inputs, check_unchanged

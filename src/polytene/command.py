@@ -185,12 +185,13 @@ def _asked_for(options: RunOptions, plan: Plan[Any], run_dir: Path) -> tuple[Pla
     if not _is_temporary(options, run_dir):
         run_dir = run_dir.with_name(f"{run_dir.name}.trial")
     first = counted(options.limit, plan.noun)
-    say(options, f"a trial: {first} of {len(plan):,}; its run directory is {run_dir}")
+    part = f"{first} of {len(plan):,}; " if options.limit < len(plan) else ""
+    say(options, f"a trial: {part}its run directory is {run_dir}")
     return plan.head(options.limit), run_dir
 
 
 def _is_trial(options: RunOptions, plan: Plan[Any]) -> bool:
-    return options.limit is not None and options.limit < len(plan)
+    return options.limit is not None and not plan.ends_within(options.limit)
 
 
 def _is_temporary(options: RunOptions, run_dir: Path) -> bool:

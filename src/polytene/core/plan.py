@@ -143,6 +143,10 @@ class Plan(Generic[U]):
             raise UsageError(f"the first {n} units: give at least 1")
         return self._with(list(islice(self, n)))
 
+    def ends_within(self, n: int) -> bool:
+        """Whether the first ``n`` units are all that there are, so that they are no trial."""
+        return n >= len(self)
+
     def _with(self, units: list[U]) -> Plan[U]:
         about = {"final": self.final, "block": self.block, "noun": self.noun}
         return Plan(self.kind, units, self.params, **about)

@@ -188,7 +188,7 @@ def check_plan(chunk_plan: Path, genome: Path | None, gff: Path | None) -> None:
     "--memory",
     required=True,
     type=click.FloatRange(min=0, min_open=True),
-    metavar="GB",
+    metavar="GIB",
     help="Memory of all workers together, in GiB.",
 )
 @click.option("--workers", required=True, type=POSITIVE, metavar="N", help="Workers.")

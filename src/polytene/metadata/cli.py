@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from polytene import metadata
-from polytene.command import RunOptions, execute, finish, run_options, say
+from polytene.command import RunOptions, execute, finish, output_of, run_options, say
 from polytene.core.outcome import Outcome
 from polytene.exceptions import UsageError
 from polytene.metadata.kb.export import statistics
@@ -113,7 +113,7 @@ def build(
             "shard_bytes": shard_bytes,
             "limit": plan.limit,
         }
-        return metadata.build(source, kb, **about, **how, **engine)
+        return metadata.build(source, run_dir, **about, **how, **engine)
 
     _run(options, planned, runner, kb)
 
@@ -153,12 +153,14 @@ def update(
 def _run(options: RunOptions, planned: BuildPlan, runner: Any, kb: Path) -> None:
     if options.run_dir:
         raise UsageError("--run-dir: the knowledge base holds its own runs, leave it out")
+    made = output_of(options, planned, kb, folder=True)
     if options.fresh and not options.dry_run:
-        remove(kb)
+        remove(made)
     begin = time.perf_counter()
     outcome = execute(replace(options, fresh=False), planned, runner, kb)
     if outcome is None:
         return
+    kb = made
     seconds = time.perf_counter() - begin
     found = statistics(metadata.open(kb))
     found["files_per_second"] = round(outcome.items / seconds) if outcome.computed else 0

@@ -54,6 +54,10 @@ class BuildPlan(Plan[Input]):
         super().head(n)
         return BuildPlan(list(self.units), self.params["shard_bytes"], n)
 
+    def ends_within(self, n: int) -> bool:
+        """Whether ``n`` shards are all; of files nobody knows before they are cut."""
+        return all(u.form == TREE for u in self) and n >= sum(u.shards for u in self)
+
     def describe(self) -> str:
         """Return what each source is, as a few lines of text."""
         size = format_bytes(self.params["shard_bytes"])

@@ -200,7 +200,7 @@ def _summary(done: Aggregated) -> str:
     show_default=True,
     help="What runs the tasks.",
 )
-@click.option("--chunk-plan", type=PATH, help="Plan that a job array gets a task per chunk of.")
+@click.option("--chunk-plan", type=PATH, help="Plan; a job array gets a task per chunk.")
 @click.option("--tasks", type=PATH, default=Path("tasks.txt"), show_default=True, help="Task file.")
 @click.option(
     "--wrapper",

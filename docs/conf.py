@@ -52,7 +52,14 @@ _none = "*No figures are stored with this version: run the benchmark above.*"
 _tables = {
     name: HERE / "_figures" / f"{name}.md"
     for name in (
-        "annotation", "codons", "engine", "genome", "lightcurves", "metadata", "overheads", "page",
+        "annotation",
+        "codons",
+        "engine",
+        "genome",
+        "lightcurves",
+        "metadata",
+        "overheads",
+        "page",
         "rnaseq",
     )  # fmt: skip
 }

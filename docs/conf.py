@@ -61,7 +61,7 @@ _tables = {
         "overheads",
         "page",
         "rnaseq",
-    )  # fmt: skip
+    )
 }
 myst_substitutions = {
     f"{name}_figures": path.read_text(encoding="utf-8") if path.exists() else _none

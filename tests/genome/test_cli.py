@@ -91,6 +91,15 @@ def test_run_and_resume(typed):
     assert "3 x chunk" in typed(f"{line} --dry-run")
 
 
+def test_a_trial_leaves_the_outputs_of_all(typed, tmp_path):
+    typed(f"{PLAN} --n-chunks 3 -o chunks.json")
+    command = "--command 'touch {output_dir}/{chunk_id}' --output-dir out --workers 1 --no-progress"
+    typed(f"run --chunk-plan chunks.json {command}")
+    typed(f"run --chunk-plan chunks.json {command} --limit 1")
+    assert len(list((tmp_path / "out").glob("chunk_0*"))) == 3
+    assert len(list((tmp_path / "out.trial").glob("chunk_0*"))) == 1
+
+
 def test_a_failing_command_has_exit_code_3(typed):
     typed(f"{PLAN} --n-chunks 3 -o chunks.json")
     text = typed("run --chunk-plan chunks.json --output-dir out --workers 1 --no-progress "

@@ -119,3 +119,30 @@ def test_fresh_removes_a_base_and_nothing_else(tmp_path):
     (tmp_path / "precious" / "thesis.txt").write_text("years of work")
     call("build", dump, "-o", tmp_path / "precious", "--fresh", "--no-progress", code=2)
     assert (tmp_path / "precious" / "thesis.txt").exists()
+
+
+def test_a_trial_is_a_knowledge_base_of_its_own(tmp_path, address):
+    archive = write_archive(tmp_path / "dump.tar.gz", submissions=60)
+    args = ["build", archive, "-o", tmp_path / "kb", "--cluster", address, "--no-progress"]
+    call(*args, "--shard-bytes", "64KiB", "--limit", 1)
+    assert not (tmp_path / "kb").exists()
+    tried = metadata.open(tmp_path / "kb.trial").counts("strategy")
+    call(*args, "--shard-bytes", "64KiB")
+    whole = metadata.open(tmp_path / "kb").counts("strategy")
+    assert 0 < sum(tried["count"].to_pylist()) < sum(whole["count"].to_pylist())
+
+
+def test_a_build_that_is_refused_leaves_what_is_there(tmp_path, address):
+    dump = write_dump(tmp_path / "dump", submissions=6)
+    args = ["build", dump, "-o", tmp_path / "kb", "--cluster", address, "--no-progress"]
+    call(*args)
+    before = metadata.open(tmp_path / "kb").counts("strategy")
+    assert "Nothing was started" in call(*args, "--shard-bytes", "64KiB", code=4)
+    assert metadata.open(tmp_path / "kb").counts("strategy").equals(before)
+
+
+def test_a_source_without_any_record_is_an_outcome_too(tmp_path, address):
+    (tmp_path / "x.xml").write_bytes(b"")
+    said = call("build", tmp_path / "x.xml", "-o", tmp_path / "kb", "--cluster", address, *RUN,
+                code=3)  # fmt: skip
+    assert "1 parse error" in said

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import require_tool
+from tests.rnaseq.conftest import READS
 
 from polytene import rnaseq
 from polytene.exceptions import BadInput
@@ -30,6 +31,17 @@ HEAD = "target_id\tlength\teff_length\test_counts\ttpm\n"
 
 def local(plan, archive):
     return plan([RUN, OTHER], sources=["local"], local_dir=archive.folder)
+
+
+def test_a_read_without_bases_is_a_read(plan, run, archive):
+    for end in (1, 2):
+        path = archive.folder / f"{RUN}_{end}.fastq.gz"
+        lines = gzip.decompress(path.read_bytes()).split(b"\n")
+        lines[1] = lines[3] = b""
+        path.write_bytes(gzip.compress(b"\n".join(lines)))
+    outcome = run(local(plan, archive))
+    assert outcome.complete
+    assert [row["n_processed"] for row in outcome.result] == [READS, READS]
 
 
 @pytest.mark.parametrize(

@@ -148,11 +148,10 @@ def test_every_name_of_the_guide_is_there_and_shown(name):
 def reasons() -> set[str]:
     """The codes that merging makes BadInput with."""
     found = set()
-    for path in (ROOT / "src" / "polytene" / "genome").glob("*.py"):
-        if path.name.startswith(("merge_", "gff_", "ranks")):
-            text = path.read_text(encoding="utf-8")
-            found |= set(re.findall(r'BadInput\(\s*"([a-z0-9-]+)"', text))
-            found |= set(re.findall(r'wrong\(\s*[\w.]+,\s*[\w.]+,\s*"([a-z0-9-]+)"', text))
+    for path in (ROOT / "src" / "polytene" / "genome" / "merging").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        found |= set(re.findall(r'BadInput\(\s*"([a-z0-9-]+)"', text))
+        found |= set(re.findall(r'wrong\(\s*[\w.]+,\s*[\w.]+,\s*"([a-z0-9-]+)"', text))
     return found
 
 

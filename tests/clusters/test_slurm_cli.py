@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -122,7 +123,8 @@ def test_a_driver_in_a_job_goes_on_where_it_was_when_its_job_is_requeued(slurm, 
     assert code == 0, text
     about = json.loads(text)
     job, log = about["job"], Path(about["log"])
-    slurm.wait(lambda: log.exists() and "chunk 2/" in log.read_text(), "begun work")
+    begun = re.compile(r"^chunk [2-6]/", re.M)
+    slurm.wait(lambda: log.exists() and begun.search(log.read_text()), "begun work")
     slurm("scancel", "--signal=USR1", "--batch", job)
     slurm.wait(lambda: "SIGUSR1" in log.read_text(), "heard signal")
     slurm.wait(lambda: job not in slurm.jobs("PENDING,RUNNING,COMPLETING"), "end of the job", 180)

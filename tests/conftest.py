@@ -7,11 +7,15 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import dask
 import pytest
 from distributed import Client
 from hypothesis import HealthCheck, settings
 
 from polytene import cluster
+from polytene.core.run import NO_PROFILER
+
+dask.config.set(NO_PROFILER)
 
 settings.register_profile(
     "default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]

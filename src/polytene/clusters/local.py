@@ -20,6 +20,7 @@ from distributed.system import MEMORY_LIMIT
 from polytene.clusters.guard import TreeMemory
 from polytene.clusters.nanny import PatientNanny
 from polytene.clusters.security import security
+from polytene.core.run import NO_PROFILER
 from polytene.exceptions import PreflightError, UsageError
 
 logger = logging.getLogger(__name__)
@@ -107,6 +108,7 @@ def _quiet() -> Iterator[None]:
 def _safe_settings(port: int) -> dict[str, Any]:
     dashboard = "distributed.scheduler.dashboard.bokeh-application.allow_websocket_origin"
     return {
+        **NO_PROFILER,
         "distributed.scheduler.allowed-failures": 0,  # polytene hears of the first death
         "distributed.scheduler.preload": [LIVE_PAGE],
         "distributed.scheduler.worker-ttl": WORKER_TTL,  # a worker that is stopped is replaced

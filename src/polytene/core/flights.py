@@ -72,7 +72,7 @@ class Flights:
     def results(self, ended: Sequence[Future]) -> list[tuple[Any, Any]]:
         """Collect those that finished: what each was for, with its value."""
         good = [future for future in ended if future.status == "finished"]
-        values = self._client.gather(good)
+        values = self._client.gather(good) if good else []
         return [(self._flying.pop(f.key)[0], v) for f, v in zip(good, values, strict=True)]
 
     def lost(self, ended: Sequence[Future]) -> list[tuple[Any, BaseException | None]]:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 DAMAGED_PARTS = 1000
+NO_PROFILER = {"distributed.worker.profile.enabled": False}
+"""Dask's profiler asks for the frames of all threads, and where that begins a collection of garbage
+which runs Python, a process that starts a thread stands still for ever (CPython gh-106883)."""
 
 Clients = AbstractContextManager[Any]
 
@@ -257,15 +260,16 @@ def in_process() -> Clients:
     """Return a client whose workers are threads of this process."""
     from distributed import Client
 
-    made: Clients = Client(
-        processes=False,
-        n_workers=1,
-        dashboard_address="127.0.0.1:0",
-        worker_dashboard_address="127.0.0.1:0",
-        memory_limit=None,
-        silence_logs=logging.WARNING,
-        set_as_default=False,
-    )
+    with dask.config.set(NO_PROFILER):
+        made: Clients = Client(
+            processes=False,
+            n_workers=1,
+            dashboard_address="127.0.0.1:0",
+            worker_dashboard_address="127.0.0.1:0",
+            memory_limit=None,
+            silence_logs=logging.WARNING,
+            set_as_default=False,
+        )
     return made
 
 

@@ -65,7 +65,7 @@ def test_check_tries_a_job_and_looks_at_it_from_inside(slurm, site):
     seen = ("slurm-wlm", "way to the nodes: 127.0.0.1", "to start at", "794.00 MiB, 1 threads")
     for words in (*seen, "the same files as here", "free", "the same as here"):
         assert words in text
-    assert not slurm.jobs()
+    slurm.wait(lambda: not slurm.jobs(), "end of all jobs")
     assert sorted(p.name for p in site.iterdir()) == ["site.yaml"]
 
 
@@ -105,7 +105,7 @@ def test_a_cluster_that_stays_serves_commands_in_turn(slurm, site):
         kept.send_signal(signal.SIGINT)
         kept.communicate(timeout=60)
     assert sorted(path.name for path in site.iterdir()) == ["site.yaml"]
-    assert not slurm.jobs()
+    slurm.wait(lambda: not slurm.jobs(), "end of all jobs")
 
 
 def plan_chunks(folder):
@@ -139,4 +139,4 @@ def test_a_submitted_run_has_to_say_how_large_it_is(slurm, site):
     code, text = said(*plan_chunks(site), "--submit", "--cluster", "local")
     assert code == 2
     assert "give --workers and --memory-limit" in text
-    assert not slurm.jobs()
+    slurm.wait(lambda: not slurm.jobs(), "end of all jobs")

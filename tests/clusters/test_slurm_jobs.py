@@ -79,7 +79,7 @@ def jobs(slurm, tmp_path_factory):
             with cluster("slurm", workers=2, folder=str(folder / "jobs"), **QUICK) as client:
                 client.wait_for_workers(2, timeout=120)
                 yield client
-    assert not slurm.jobs(), "leaving ends all jobs"
+    slurm.wait(lambda: not slurm.jobs(), "end of all jobs")
     assert not list((folder / "jobs").glob("*")), "nothing is left behind"
     assert not (folder / FOLDER).exists()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import time
 from pathlib import Path
 
 import dask
@@ -38,25 +37,21 @@ def in_own_folder(tmp_path, monkeypatch):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_refused_job_raises_with_the_words_of_slurm(slurm, options, words):
-    begun = time.monotonic()
     with pytest.raises(PreflightError, match=words), cluster("slurm", **{**QUICK, **options}):
         pass
-    assert time.monotonic() - begun < 30
-    assert not slurm.jobs()
+    slurm.wait(lambda: not slurm.jobs(), "end of all jobs")
 
 
 def test_a_failing_prologue_raises_with_the_end_of_its_log(slurm):
     """Not for ever: a few jobs are tried, and no more."""
     line = "module load no-such-module || { echo 'no such module' >&2; exit 7; }"
-    begun = time.monotonic()
     with pytest.raises(PreflightError, match=r"do not come up(?s:.*)no such module") as caught:
         with cluster("slurm", workers=2, prologue=[line], **QUICK):
             pass
-    assert time.monotonic() - begun < 30
     assert "before its worker was up" in str(caught.value)
     ended = slurm("squeue", "-h", "-t", "FAILED", "-o", "%j").splitlines()
     assert max(map(ended.count, ended)) <= 5
-    assert not slurm.jobs()
+    slurm.wait(lambda: not slurm.jobs(), "end of all jobs")
 
 
 def test_a_worker_that_cannot_reach_the_scheduler_is_named(slurm):
@@ -64,7 +59,7 @@ def test_a_worker_that_cannot_reach_the_scheduler_is_named(slurm):
     with pytest.raises(PreflightError, match="does it reach this machine"):
         with cluster("slurm", workers=1, prologue=[line], start_timeout="2s", **QUICK):
             pass
-    assert not slurm.jobs()
+    slurm.wait(lambda: not slurm.jobs(), "end of all jobs")
 
 
 def test_who_asks_for_a_stop_does_not_wait_for_the_queue(slurm):
@@ -72,7 +67,7 @@ def test_who_asks_for_a_stop_does_not_wait_for_the_queue(slurm):
     with pytest.raises(Interrupted, match="stopped while jobs waited"):
         with cluster("slurm", workers=1, prologue=["sleep 60"], stop=lambda: True, **QUICK):
             pass
-    assert not slurm.jobs()
+    slurm.wait(lambda: not slurm.jobs(), "end of all jobs")
 
 
 def test_without_slurm_it_says_what_is_missing(monkeypatch):
